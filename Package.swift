@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let house: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .treatAllWarnings(as: .error),
+]
+
+/// The rooms that turn foreign bytes into values: every use of an unsafe construct is spelled out.
+let byteHouse: [SwiftSetting] = house + [.strictMemorySafety()]
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "snapjob",
+  products: [
+    .executable(name: "snapjob", targets: ["SnapjobCLI"]),
+    .library(name: "Snapjob", targets: ["Snapjob"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    .target(name: "ByteCoding", swiftSettings: byteHouse),
+    .target(
+      name: "Qcow2",
+      dependencies: ["ByteCoding", system, .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: house),
+    .target(name: "Jobs", swiftSettings: house),
+    .target(
+      name: "SnapshotJobs", dependencies: ["Jobs", "Qcow2", log, system], swiftSettings: house),
+    .target(
+      name: "JobCatalog",
+      dependencies: [
+        "Jobs", "SnapshotJobs", log, system, .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: house),
+    .target(name: "QMP", swiftSettings: house),
+    .target(
+      name: "Monitor", dependencies: ["QMP", "Jobs", "SnapshotJobs", "Qcow2", log],
+      swiftSettings: house),
+    .systemLibrary(
+      name: "CLibqcow", pkgConfig: "libqcow", providers: [.apt(["libqcow-dev"])]),
+    .target(name: "Libqcow", dependencies: ["SnapshotJobs", "CLibqcow"], swiftSettings: house),
+    .target(
+      name: "Snapjob",
+      dependencies: [
+        "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "Libqcow", log, system,
+      ],
+      swiftSettings: house),
+    .executableTarget(
+      name: "SnapjobCLI",
+      dependencies: [
+        "Snapjob", "QMP", log, system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: house),
+    .executableTarget(
+      name: "DemoDisk",
+      dependencies: [
+        "Qcow2", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: house),
+
+    .target(name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
+    .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
+    .testTarget(
+      name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),
+    .testTarget(name: "JobsTests", dependencies: ["Jobs"], swiftSettings: house),
+    .testTarget(
+      name: "SnapshotJobsTests",
+      dependencies: ["SnapshotJobs", "Jobs", "Qcow2", "TestOracles", system],
+      swiftSettings: house),
+    .testTarget(
+      name: "JobCatalogTests", dependencies: ["JobCatalog", "SnapshotJobs", "Jobs", system],
+      swiftSettings: house),
+    .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
+    .testTarget(
+      name: "MonitorTests", dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs"],
+      swiftSettings: house),
+    .testTarget(
+      name: "SnapjobCLITests", dependencies: ["SnapjobCLI", "TestOracles", system],
+      swiftSettings: house),
+  ]
+)

@@ -1,0 +1,31 @@
+public import Jobs
+public import Qcow2
+
+/// Where commit records are kept.
+public protocol CommitLog: Sendable {
+  /// The catalog's own id, which its images carry.
+  var catalogID: CatalogID { get }
+
+  /// The catalog's path, for messages.
+  var catalogPath: String { get }
+
+  /// Writes a record durably (one `synchronous=FULL` transaction): the commit point.
+  ///
+  /// - Throws: ``JobError`` if COMMIT reported an error; whether the record is there is unknown then.
+  func append(_ record: CommitRecord) throws(JobError)
+
+  /// Looks for a record through a connection of its own.
+  func contains(_ id: CommitID) throws(JobError) -> Bool
+
+  /// The records that are not done, oldest first.
+  func openRecords() throws(JobError) -> [CommitRecord]
+
+  /// Durably marks a record as done (or as abandoned, with the reason); its space may be reused then.
+  func close(_ id: CommitID, note: String?) throws(JobError)
+
+  /// Durably notes that the jobs concluded with this error although their record may turn up later.
+  func refuse(_ id: CommitID) throws(JobError)
+
+  /// Whether a commit id was written by this catalog, open or done.
+  func knows(_ id: CommitID) throws(JobError) -> Bool
+}

@@ -1,0 +1,29 @@
+/// A named set of nodes whose disks are files.
+public struct Machine: Sendable, Hashable {
+  /// The one that exists without being added.
+  public static let defaultName = "default"
+
+  /// Its name; nil for the one-off machine that `--file` makes.
+  public let name: String?
+  /// Its nodes in the order in which they were added.
+  public let nodes: [Node]
+  /// The node that keeps device state, if the user has chosen one.
+  public let vmstate: NodeName?
+
+  /// Makes a machine.
+  public init(name: String?, nodes: [Node], vmstate: NodeName? = nil) {
+    self.name = name
+    self.nodes = nodes
+    self.vmstate = vmstate
+  }
+
+  /// The node with this name; nil if there is none.
+  public func node(_ name: String) -> Node? {
+    nodes.first { $0.name.description == name }
+  }
+
+  /// The nodes that a job without a device list covers: all writable ones that are not excluded.
+  public var coveredNodes: [Node] {
+    nodes.filter { !$0.isReadOnly && !$0.isExcluded }
+  }
+}

@@ -1,0 +1,66 @@
+/// What a snapshot job is asked to do; kept as the job's `arguments`.
+///
+/// The corresponding QMP commands are `snapshot-save`, `snapshot-load` and `snapshot-delete` with
+/// snapjob's optional `x-…` members.
+public struct SnapshotRequest: Sendable, Hashable, Codable {
+  /// The three kinds of snapshot job; the raw value is the job's type.
+  public enum Operation: String, Sendable, Hashable, Codable {
+    /// Take a snapshot on every device.
+    case save = "snapshot-save"
+    /// Go back to a snapshot on every device.
+    case load = "snapshot-load"
+    /// Remove a snapshot wherever it is on the devices.
+    case delete = "snapshot-delete"
+  }
+
+  /// What to do.
+  public var operation: Operation
+  /// The snapshot's name.
+  public var tag: String
+  /// Node names, as the client gave them; checked by the job.
+  public var devices: [String]
+  /// The node that keeps device state; nil only for delete.
+  public var vmstate: String?
+  /// save: leave device state out.
+  public var diskOnly = false
+  /// save: a tag that is complete on all devices is success.
+  public var existOK = false
+  /// save: take out an old snapshot of this tag in the same commit.
+  public var replace = false
+  /// load: save the present state under this tag in the same commit.
+  public var saveCurrent: String?
+  /// delete: more tags for the same commit.
+  public var moreTags: [String] = []
+  /// delete: a tag that is on no device is an error (QEMU calls that success).
+  public var mustExist = false
+
+  /// Makes a request; the optional members keep their defaults.
+  public init(operation: Operation, tag: String, devices: [String], vmstate: String?) {
+    self.operation = operation
+    self.tag = tag
+    self.devices = devices
+    self.vmstate = vmstate
+  }
+}
+
+/// What a snapshot job did; kept as the job's `result`.
+public struct SnapshotResult: Sendable, Hashable, Codable {
+  /// Bytes written into images.
+  public var bytesWritten: Int64
+  /// Bytes given back to the filesystem.
+  public var bytesFreed: Int64
+  /// Standstill of a live guest, in nanoseconds; nil for stored machines.
+  public var pauseNanoseconds: Int64?
+  /// Sentences for the user: a note about RAM state and the like.
+  public var remarks: [String]
+
+  /// Makes a result.
+  public init(
+    bytesWritten: Int64, bytesFreed: Int64, pauseNanoseconds: Int64? = nil, remarks: [String] = []
+  ) {
+    self.bytesWritten = bytesWritten
+    self.bytesFreed = bytesFreed
+    self.pauseNanoseconds = pauseNanoseconds
+    self.remarks = remarks
+  }
+}
