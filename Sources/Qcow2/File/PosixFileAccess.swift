@@ -1,0 +1,35 @@
+import Glibc
+import SystemPackage
+
+/// The file system of this machine.
+public struct PosixFileAccess: FileAccess {
+  /// Makes one; it has no state.
+  public init() {}
+
+  public func open(_ path: String, _ mode: FileMode) throws(Qcow2Error) -> any ImageFile {
+    try PosixFile(opening: path, mode)
+  }
+
+  public func create(_ path: String) throws(Qcow2Error) -> any ImageFile {
+    try PosixFile(creating: path)
+  }
+
+  public func remove(_ path: String) throws(Qcow2Error) {
+    guard unlink(path) == 0 else {
+      throw .system(Errno(rawValue: errno), cannot: "remove it", path: path)
+    }
+  }
+
+  public func synchronizeDirectory(of path: String) throws(Qcow2Error) {
+    let parent = FilePath(path).removingLastComponent()
+    let directory = parent.isEmpty ? "." : parent.string
+    let number = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard number >= 0 else {
+      throw .system(Errno(rawValue: errno), cannot: "open it", path: directory)
+    }
+    defer { close(number) }
+    guard fsync(number) == 0 else {
+      throw .system(Errno(rawValue: errno), cannot: "make it durable", path: directory)
+    }
+  }
+}
