@@ -7,8 +7,8 @@ extension ImageFile {
   /// Reads big-endian words.
   func readWords(count: Int, at offset: HostOffset) throws(Qcow2Error) -> [UInt64] {
     var words = [UInt64](repeating: 0, count: count)
-    try words.withUnsafeMutableBytes { (buffer) throws(Qcow2Error) in
-      try read(into: buffer, at: Int64(offset.bytes))
+    try words.withUnsafeMutableBufferPointer { (buffer) throws(Qcow2Error) in
+      try read(into: UnsafeMutableRawBufferPointer(buffer), at: Int64(offset.bytes))
     }
     swapBigEndian(&words)
     return words
@@ -18,8 +18,8 @@ extension ImageFile {
   func writeWords(_ words: [UInt64], at offset: HostOffset) throws(Qcow2Error) {
     var swapped = words
     swapBigEndian(&swapped)
-    try swapped.withUnsafeBytes { (buffer) throws(Qcow2Error) in
-      try write(buffer, at: Int64(offset.bytes))
+    try swapped.withUnsafeBufferPointer { (buffer) throws(Qcow2Error) in
+      try write(UnsafeRawBufferPointer(buffer), at: Int64(offset.bytes))
     }
   }
 

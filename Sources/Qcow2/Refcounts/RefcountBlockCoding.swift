@@ -45,7 +45,7 @@ enum RefcountBlockCoding {
 
   /// Encodes counts that fit the width.
   static func encode(_ counts: [UInt32], order: Int) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: counts.count << order >> 3)
+    var bytes = [UInt8](repeating: 0, count: (counts.count << order) >> 3)
     switch order {
     case 0..<3:
       let perByte = 8 >> order
