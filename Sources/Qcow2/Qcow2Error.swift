@@ -130,6 +130,7 @@ extension Qcow2Error {
   ///   - action: what was tried, as it stands after "cannot": `read`, `open it for writing`.
   ///   - path: the file.
   ///   - offset: where in the file, in bytes, for reads and writes.
+  /// - Returns: an error whose code follows from the cause.
   public static func system(
     _ cause: Errno, cannot action: String, path: String, at offset: UInt64? = nil
   ) -> Qcow2Error {

@@ -5,6 +5,7 @@ public protocol FileAccess: Sendable {
   /// - Parameters:
   ///   - path: absolute, or relative to the working directory; symbolic links are followed.
   ///   - mode: what it will be used for.
+  /// - Returns: the open file.
   /// - Throws: ``Qcow2Error`` (notFound, permission, wrongFileType, io).
   func open(_ path: String, _ mode: FileMode) throws(Qcow2Error) -> any ImageFile
 

@@ -32,6 +32,7 @@ public protocol ImageFile: AnyObject, Sendable {
   ///   - buffer: its first bytes receive what was read; the others are left as they are.
   ///   - offset: in bytes; beyond the end nothing is read.
   /// - Returns: the number of bytes read; less than the buffer's size only at the end of the file.
+  /// - Throws: ``Qcow2Error`` (io) with the offset that could not be read.
   func readAvailable(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(Qcow2Error) -> Int
@@ -85,6 +86,7 @@ extension ImageFile {
   /// - Parameters:
   ///   - count: how many; the caller has checked it against a limit.
   ///   - offset: in bytes.
+  /// - Returns: exactly that many bytes.
   /// - Throws: ``Qcow2Error`` (malformed) if the file ends before.
   public func read(byteCount count: Int, at offset: Int64) throws(Qcow2Error) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
@@ -105,12 +107,12 @@ extension ImageFile {
     return bytes
   }
 
-  /// Writes all bytes at an offset, as ``write(_:at:)-(UnsafeRawBufferPointer,_)`` does.
+  /// Writes all bytes at an offset; if it throws, any part of them may have been written.
   public func write(_ bytes: [UInt8], at offset: Int64) throws(Qcow2Error) {
     try write(bytes.span.bytes, at: offset)
   }
 
-  /// Writes all bytes at an offset, as ``write(_:at:)-(UnsafeRawBufferPointer,_)`` does.
+  /// Writes all bytes at an offset; if it throws, any part of them may have been written.
   public func write(_ bytes: RawSpan, at offset: Int64) throws(Qcow2Error) {
     try bytes.withUnsafeBytes { (buffer) throws(Qcow2Error) in try write(buffer, at: offset) }
   }

@@ -6,12 +6,17 @@ public import SystemPackage
 ///
 /// The file is closed, and its locks with it, when the last reference goes.
 public final class PosixFile: ImageFile {
+  /// The path as it was opened.
   public let path: String
+  /// Whether it was opened for writing.
   public let isWritable: Bool
+  /// Whether it is a block device.
   public let isBlockDevice: Bool
+  /// Device and inode, or the device number of a block device.
   public let identity: FileIdentity
   private let openDescriptor: FileDescriptor
 
+  /// The open descriptor, which belongs to this object.
   public var descriptor: FileDescriptor? { openDescriptor }
 
   /// `BLKGETSIZE64` of <linux/fs.h>, which Swift cannot import because it is a macro of macros.
@@ -74,6 +79,7 @@ public final class PosixFile: ImageFile {
 
   deinit { Glibc.close(openDescriptor.rawValue) }
 
+  /// Its length now, in bytes; asked of the kernel each time, as others may change it.
   public func length() throws(Qcow2Error) -> Int64 {
     guard isBlockDevice else { return try status().size }
     var byteCount: UInt64 = 0
@@ -85,6 +91,7 @@ public final class PosixFile: ImageFile {
     return Int64(clamping: byteCount)
   }
 
+  /// Its length and times now.
   public func stamp() throws(Qcow2Error) -> FileStamp {
     let status = try status()
     return FileStamp(
@@ -93,10 +100,12 @@ public final class PosixFile: ImageFile {
       changed: Self.nanoseconds(status.rawValue.st_ctim))
   }
 
+  /// The bytes that it occupies now; all of them on a block device.
   public func allocatedByteCount() throws(Qcow2Error) -> Int64 {
     isBlockDevice ? try length() : try status().sizeAllocated
   }
 
+  /// Reads from an offset until the buffer is full or the file ends.
   public func readAvailable(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(Qcow2Error) -> Int {
@@ -112,6 +121,7 @@ public final class PosixFile: ImageFile {
     return done
   }
 
+  /// Writes all bytes at an offset; if it throws, any part of them may have been written.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(Qcow2Error) {
     var done = 0
     while done < bytes.count {
@@ -122,17 +132,22 @@ public final class PosixFile: ImageFile {
     }
   }
 
+  /// Waits for `fsync`.
+  ///
+  /// An error is reported once and never retried: the pages that could not be written are lost.
   public func synchronize() throws(Qcow2Error) {
     // Not fdatasync: a version 2 image is recognised by its times after a power failure.
     _ = try retrying("make it durable") { Int(fsync(openDescriptor.rawValue)) }
   }
 
+  /// Cuts the file, or lets it grow by zeros, to a length in bytes.
   public func setLength(_ length: Int64) throws(Qcow2Error) {
     _ = try retrying("change its length", at: length) {
       Int(ftruncate(openDescriptor.rawValue, off_t(length)))
     }
   }
 
+  /// Gives the space of a range back; false if the storage cannot do that.
   public func punchHole(at offset: Int64, length: Int64) throws(Qcow2Error) -> Bool {
     do throws(Qcow2Error) {
       _ = try retrying("give space back", at: offset) {
