@@ -9,7 +9,7 @@ enum RefcountBlockCoding {
   ///
   /// - Throws: ``Qcow2Error`` (corrupt) for a count that no image can reach.
   static func decode(_ bytes: ArraySlice<UInt8>, order: Int) throws(Qcow2Error) -> [UInt32] {
-    let count = bytes.count * 8 >> order
+    let count = (bytes.count * 8) >> order
     var counts = [UInt32](repeating: 0, count: count)
     let span = bytes.span.bytes
     switch order {
@@ -18,7 +18,7 @@ enum RefcountBlockCoding {
       let mask = UInt8((1 << (1 << order)) - 1)
       for index in 0..<count {
         let byte = span.bigEndian(UInt8.self, at: index / perByte)
-        counts[index] = UInt32(byte >> UInt8(index % perByte << order) & mask)
+        counts[index] = UInt32(byte >> UInt8((index % perByte) << order) & mask)
       }
     case 3:
       for index in 0..<count { counts[index] = UInt32(span.bigEndian(UInt8.self, at: index)) }
@@ -50,7 +50,7 @@ enum RefcountBlockCoding {
     case 0..<3:
       let perByte = 8 >> order
       for (index, count) in counts.enumerated() {
-        bytes[index / perByte] |= UInt8(truncatingIfNeeded: count) << UInt8(index % perByte << order)
+        bytes[index / perByte] |= UInt8(truncatingIfNeeded: count) << UInt8((index % perByte) << order)
       }
     case 3:
       for (index, count) in counts.enumerated() { bytes[index] = UInt8(truncatingIfNeeded: count) }

@@ -14,6 +14,8 @@ struct RefcountMap: Sendable {
   private(set) var blockClusters: [HostCluster?]
   /// Whether each block differs from the disk.
   private var isChanged: [Bool]
+  /// The blocks that have a new place, and where.
+  private(set) var movedBlocks: [Int: HostCluster] = [:]
   /// Where the search for free clusters goes on.
   private var searchStart = 1
   /// Whether a count has become exactly 1: some COPIED flag may have to be set then.
@@ -161,29 +163,26 @@ struct RefcountMap: Sendable {
 
   /// Moves every changed block to a new cluster, until no move changes another block.
   ///
-  /// - Returns: the blocks to write and where, in order of their clusters.
-  mutating func relocateChangedBlocks() throws(Qcow2Error) -> [(block: Int, cluster: HostCluster)] {
-    var moved: [Int: HostCluster] = [:]
+  /// May be called again after further changes: a block moves once.
+  mutating func relocateChangedBlocks() throws(Qcow2Error) {
     while true {
-      let waiting = changedBlocks.filter { moved[$0] == nil }
-      guard !waiting.isEmpty else { break }
-      var run: HostRun?
+      let waiting = changedBlocks.filter { movedBlocks[$0] == nil }
+      guard !waiting.isEmpty else { return }
+      var run = HostRun(first: HostCluster(0), count: 0)
       var used = 0
       for (position, block) in waiting.enumerated() {
-        if run == nil || used == run?.count {
+        if used == run.count {
           run = try allocate(upTo: waiting.count - position, atLeast: 1)
           used = 0
         }
-        guard let current = run else { break }
-        let cluster = current[used]
+        let cluster = run[used]
         used += 1
         try add(1, to: cluster)
         if let old = blockClusters[block] { try add(-1, to: old) }
-        moved[block] = cluster
+        movedBlocks[block] = cluster
         blockClusters[block] = cluster
       }
     }
-    return moved.map { (block: $0.key, cluster: $0.value) }.sorted { $0.cluster < $1.cluster }
   }
 
   /// A block's bytes as they are to be on disk.
