@@ -44,29 +44,34 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
   public let offset: UInt64?
   /// The system's own error, if it reported one.
   public let cause: Errno?
+  /// Who is in the way, if the code is ``Code/inUse`` and it is a matter of locks.
+  public let holder: LockHolder?
 
   /// Makes an error.
   public init(
     _ code: Code, _ message: String, path: String? = nil, offset: UInt64? = nil,
-    cause: Errno? = nil
+    cause: Errno? = nil, holder: LockHolder? = nil
   ) {
     self.code = code
     self.message = message
     self.path = path
     self.offset = offset
     self.cause = cause
+    self.holder = holder
   }
 
-  /// One sentence: the file, the place in it, the cause and the next step.
+  /// The file, the place in it, the cause and the next step. A message that starts with "is" goes on
+  /// from the file's name.
   public var description: String {
     let place = offset.map { "offset 0x" + String($0, radix: 16) }
-    let parts = [path, place].compactMap(\.self).joined(separator: ", ")
-    return parts.isEmpty ? message : "\(parts): \(message)"
+    let subject = [path, place].compactMap(\.self).joined(separator: ", ")
+    if subject.isEmpty { return message }
+    return message.hasPrefix("is ") ? "\(subject) \(message)" : "\(subject): \(message)"
   }
 
   /// The same error with the file's name, where it had none.
   public func `in`(_ path: String) -> Qcow2Error {
-    Qcow2Error(code, message, path: self.path ?? path, offset: offset, cause: cause)
+    Qcow2Error(code, message, path: self.path ?? path, offset: offset, cause: cause, holder: holder)
   }
 }
 

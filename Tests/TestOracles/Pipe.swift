@@ -3,7 +3,7 @@ import SystemPackage
 
 /// A pipe whose read end never blocks. Used by one thread.
 final class Pipe {
-  private let readEnd: FileDescriptor
+  let readEnd: FileDescriptor
   let writeEnd: FileDescriptor
   private var isWriteEndOpen = true
   /// Whether the end of its data has not been seen yet.

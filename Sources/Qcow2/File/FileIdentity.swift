@@ -1,3 +1,6 @@
+import Glibc
+import SystemPackage
+
 /// What tells one file from another within one boot: of a regular file its device and inode, of a
 /// block device its device number (`device` is 0 then).
 public struct FileIdentity: Hashable, Sendable, Codable {
@@ -10,5 +13,14 @@ public struct FileIdentity: Hashable, Sendable, Codable {
   public init(device: UInt64, inode: UInt64) {
     self.device = device
     self.inode = inode
+  }
+
+  /// The identity of a file with this status.
+  init(_ status: Stat) {
+    if status.type == .blockSpecial {
+      self.init(device: 0, inode: UInt64(status.rawValue.st_rdev))
+    } else {
+      self.init(device: UInt64(status.rawValue.st_dev), inode: UInt64(status.rawValue.st_ino))
+    }
   }
 }

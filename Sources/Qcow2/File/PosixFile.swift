@@ -70,11 +70,7 @@ public final class PosixFile: ImageFile {
     self.isWritable = isWritable
     openDescriptor = descriptor
     isBlockDevice = status.type == .blockSpecial
-    identity =
-      isBlockDevice
-      ? FileIdentity(device: 0, inode: UInt64(status.rawValue.st_rdev))
-      : FileIdentity(
-        device: UInt64(status.rawValue.st_dev), inode: UInt64(status.rawValue.st_ino))
+    identity = FileIdentity(status)
   }
 
   deinit { Glibc.close(openDescriptor.rawValue) }

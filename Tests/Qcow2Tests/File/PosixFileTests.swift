@@ -104,7 +104,7 @@ import Testing
     for mode in [FileMode.read, .readWrite] {
       let error = #expect(throws: Qcow2Error.self) { try PosixFile(opening: path, mode) }
       #expect(error?.code == .wrongFileType)
-      #expect(error?.description.contains("\(path): is a \(kind).") == true)
+      #expect(error?.description.contains("\(path) is a \(kind).") == true)
     }
   }
 
