@@ -47,7 +47,8 @@ extension ImageDraft {
         content = try image.file.readZeroPadded(byteCount: content.count, at: Int64(host.bytes))
       case .unallocated:
         guard image.area.backingFileName == nil else {
-          throw .unsupported("part of the cluster comes from the backing file, which is never opened")
+          throw .unsupported(
+            "part of the cluster comes from the backing file, which is never opened")
         }
       case .compressed:
         throw .unsupported("part of the cluster is compressed")

@@ -94,7 +94,8 @@ public struct PreparedImage: Sendable {
       try image.giveBack(runs, length: length)
     } catch let second {
       throw Qcow2Error(
-        .io, "\(error); undoing it failed as well: \(second); the image is as it was but for a mark",
+        .io,
+        "\(error); undoing it failed as well: \(second); the image is as it was but for a mark",
         path: image.path)
     }
   }

@@ -107,7 +107,8 @@ struct FeatureName: Sendable, Hashable {
     stride(from: 0, to: data.count - data.count % byteCount, by: byteCount).compactMap { start in
       guard let kind = Kind(rawValue: data[start]) else { return nil }
       let name = data[start + 2..<start + byteCount].prefix { $0 != 0 }
-      return FeatureName(kind: kind, bit: data[start + 1], name: String(decoding: name, as: UTF8.self))
+      return FeatureName(
+        kind: kind, bit: data[start + 1], name: String(decoding: name, as: UTF8.self))
     }
   }
 

@@ -22,7 +22,8 @@ extension Header {
     }
     if compressionType > 1 || (compressionType == 1) != incompatible.contains(.compressionType) {
       throw .malformed(
-        "qcow2: Compression type incompatible feature bit must agree with the compression type", at: 104)
+        "qcow2: Compression type incompatible feature bit must agree with the compression type",
+        at: 104)
     }
     guard refcountTableClusters != 0 else {
       throw .malformed("Image does not contain a reference count table", at: 56)
@@ -50,7 +51,9 @@ extension Header {
   func checkTable(
     _ offset: HostOffset, entries: UInt64, entrySize: UInt64, maximumByteCount: Int, name: String
   ) throws(Qcow2Error) {
-    guard entries <= UInt64(maximumByteCount) / entrySize else { throw .overLimit("\(name) too large") }
+    guard entries <= UInt64(maximumByteCount) / entrySize else {
+      throw .overLimit("\(name) too large")
+    }
     guard geometry.isAligned(offset), offset.bytes <= Limits.hostOffset - entries * entrySize else {
       throw .malformed("\(name) offset invalid", at: offset.bytes)
     }

@@ -13,12 +13,22 @@ public final class Image: Sendable {
     case change
     /// Settling an open commit: as ``change``, and fenced, dirty or corrupt images are let in.
     case recovery
-    /// Checking and repairing: as ``read`` but damaged images are let in.
+    /// Checking: as ``read``, whatever state the image is in.
     case check
+
+    fileprivate var lockMode: ImageLock.Mode {
+      switch self {
+      case .peek: .peek
+      case .read, .check: .read
+      case .change, .recovery: .write
+      }
+    }
   }
 
   /// The file.
   let file: any ImageFile
+  /// What keeps others away; held as long as this image lives.
+  private let lock: ImageLock
   /// Header, extensions and backing file name.
   let area: HeaderArea
   /// Cluster 0 as it is on disk (shorter if the file is).
@@ -31,10 +41,11 @@ public final class Image: Sendable {
   let fileLength: Int64
 
   private init(
-    file: any ImageFile, area: HeaderArea, cluster: [UInt8], table: SnapshotTable,
+    file: any ImageFile, lock: ImageLock, area: HeaderArea, cluster: [UInt8], table: SnapshotTable,
     bitmaps: [BitmapDirectoryEntry], fileLength: Int64
   ) {
     self.file = file
+    self.lock = lock
     self.area = area
     self.cluster = cluster
     self.table = table
@@ -88,29 +99,32 @@ extension Image {
   ///   - access: where files come from.
   ///   - patience: how long to wait while another program holds the image.
   ///   - onWait: told once, while waiting, who holds it.
+  ///   - isCancelled: asked while waiting; true ends the wait.
   /// - Throws: ``Qcow2Error`` with the path.
   public static func open(
     _ path: String, for purpose: Purpose, access: any FileAccess = PosixFileAccess(),
-    patience: Duration = .zero, onWait: (String) -> Void = { _ in }
+    patience: Duration = .zero, onWait: (String) -> Void = { _ in },
+    isCancelled: () -> Bool = { false }
   ) throws(Qcow2Error) -> Image {
     do {
-      let isWriter = purpose == .change || purpose == .recovery
-      let file = try access.open(path, isWriter ? .readWrite : .read)
-      try lock(file, for: purpose, patience: patience, onWait: onWait)
-      guard purpose == .peek else { return try load(file, for: purpose) }
-      return try peek(file)
+      let file = try access.open(path, purpose.lockMode == .write ? .readWrite : .read)
+      let lock = try ImageLock.acquire(
+        purpose.lockMode, on: file, patience: patience,
+        notice: { onWait($0.description) }, isCancelled: isCancelled)
+      guard purpose == .peek else { return try load(file, lock, for: purpose) }
+      return try peek(file, lock)
     } catch let error {
       throw error.in(path)
     }
   }
 
   /// Reads until the first sector is the same before and after.
-  private static func peek(_ file: any ImageFile) throws(Qcow2Error) -> Image {
+  private static func peek(_ file: any ImageFile, _ lock: ImageLock) throws(Qcow2Error) -> Image {
     var failure: Qcow2Error?
     for _ in 0..<peekAttempts {
       let image: Image
       do {
-        image = try load(file, for: .peek)
+        image = try load(file, lock, for: .peek)
       } catch let error {
         // A writer may have been in the middle of a change: look again.
         failure = error
@@ -125,11 +139,11 @@ extension Image {
 
   /// The same image read anew through the same file and under the same locks.
   func reloaded(for purpose: Purpose) throws(Qcow2Error) -> Image {
-    do { return try Self.load(file, for: purpose) } catch { throw error.in(path) }
+    do { return try Self.load(file, lock, for: purpose) } catch { throw error.in(path) }
   }
 
   private static func load(
-    _ file: any ImageFile, for purpose: Purpose
+    _ file: any ImageFile, _ lock: ImageLock, for purpose: Purpose
   ) throws(Qcow2Error) -> Image {
     let fileLength = try file.length()
     let start = try file.readZeroPadded(byteCount: FirstSector.byteCount, at: 0)
@@ -145,7 +159,7 @@ extension Image {
     let table = try readSnapshotTable(file, area.header, fileLength: fileLength)
     let bitmaps = try readBitmapDirectory(file, area)
     return Image(
-      file: file, area: area, cluster: cluster, table: table, bitmaps: bitmaps,
+      file: file, lock: lock, area: area, cluster: cluster, table: table, bitmaps: bitmaps,
       fileLength: fileLength)
   }
 
@@ -220,7 +234,9 @@ extension Header {
   fileprivate init(decodingStart bytes: [UInt8]) throws(Qcow2Error) {
     var shortened = bytes
     // A header length beyond the first sector is checked once the whole cluster is there.
-    if shortened.count >= 104, shortened[7] == 3 { shortened.replaceSubrange(100..<104, with: [0, 0, 0, 104]) }
+    if shortened.count >= 104, shortened[7] == 3 {
+      shortened.replaceSubrange(100..<104, with: [0, 0, 0, 104])
+    }
     try self.init(decoding: shortened)
   }
 }

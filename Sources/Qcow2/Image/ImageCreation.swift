@@ -70,7 +70,8 @@ private struct NewImageLayout {
     }
     guard options.version == 3 || options.refcountBits == 16 else {
       throw .malformed(
-        "Different refcount widths than 16 bits require compatibility level 1.1 or above (version 3)")
+        "Different refcount widths than 16 bits require compatibility level 1.1 or above (version 3)"
+      )
     }
     let (rounded, overflow) = options.size.addingReportingOverflow(511)
     guard !overflow else { throw .overLimit("Image is too big") }
@@ -103,7 +104,8 @@ private struct NewImageLayout {
       l1TableOffset: geometry.offset(of: HostCluster(1 + tables + blocks)),
       refcountTableOffset: geometry.offset(of: HostCluster(1)),
       refcountTableClusters: UInt32(tables), snapshotCount: 0, snapshotsOffset: HostOffset(0),
-      incompatible: [], compatible: [], autoclear: [], refcountOrder: UInt32(geometry.refcountOrder),
+      incompatible: [], compatible: [], autoclear: [],
+      refcountOrder: UInt32(geometry.refcountOrder),
       rest: options.version == 3
         ? [UInt8](repeating: 0, count: Header.writtenByteCount - Header.version3ByteCount) : [])
   }

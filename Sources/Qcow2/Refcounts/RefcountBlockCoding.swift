@@ -50,7 +50,8 @@ enum RefcountBlockCoding {
     case 0..<3:
       let perByte = 8 >> order
       for (index, count) in counts.enumerated() {
-        bytes[index / perByte] |= UInt8(truncatingIfNeeded: count) << UInt8((index % perByte) << order)
+        bytes[index / perByte] |=
+          UInt8(truncatingIfNeeded: count) << UInt8((index % perByte) << order)
       }
     case 3:
       for (index, count) in counts.enumerated() { bytes[index] = UInt8(truncatingIfNeeded: count) }

@@ -154,7 +154,7 @@ struct RefcountMap: Sendable {
       while block >= blocks.count {
         blocks.append([])
         blockClusters.append(nil)
-      isChanged.append(false)
+        isChanged.append(false)
       }
       if blocks[block].isEmpty { blocks[block] = [UInt32](repeating: 0, count: perBlock) }
       blocks[block][index] = Self.used
