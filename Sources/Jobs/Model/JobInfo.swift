@@ -1,17 +1,3 @@
-/// A moment, as QMP's events carry it.
-public struct Timestamp: Sendable, Hashable, Comparable, Codable {
-  /// Microseconds since 1970-01-01T00:00:00Z.
-  public let microseconds: Int64
-
-  /// Makes a moment from microseconds since the epoch.
-  public init(microseconds: Int64) { self.microseconds = microseconds }
-
-  /// Orders moments by time.
-  public static func < (left: Timestamp, right: Timestamp) -> Bool {
-    left.microseconds < right.microseconds
-  }
-}
-
 /// Work done and work foreseen, in bytes; the foreseen amount may move either way.
 public struct JobProgress: Sendable, Hashable, Codable {
   /// Bytes done.

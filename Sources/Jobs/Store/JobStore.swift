@@ -11,8 +11,9 @@ public protocol JobStore: Sendable {
   func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64
 
   /// Records one status change with its time, and everything of the record that changes with it
-  /// (progress, error, result, started, concluded).
+  /// (progress, error, result, started, concluded). The `worker` is the store's own and not read.
   ///
+  /// A record with the status that is stored already changes the rest and adds no status change.
   /// The change to `concluded` is durable when this returns. The change to `null` takes the job
   /// out of `query-jobs` and leaves it in the history.
   func record(_ job: JobRecord, at time: Timestamp) throws(JobError)

@@ -39,6 +39,11 @@ public struct JobError: Error, Sendable, Hashable, Codable, CustomStringConverti
     self.message = message
   }
 
+  /// Takes an error as it is if it is a ``JobError``, else its description.
+  init(describing error: any Error) {
+    self = error as? JobError ?? JobError(.general, "\(error)")
+  }
+
   /// The sentence alone.
   public var description: String { message }
 
