@@ -9,7 +9,7 @@ enum LibqcowCall {
   ///   - path: the image, for the error.
   ///   - body: the call; it passes on the place for the error object.
   /// - Returns: what the function returned, 0 or more.
-  /// - Throws: ``JobError`` (refused) with libqcow's own text.
+  /// - Throws: `JobError` (refused) with libqcow's own text.
   @discardableResult static func check<Count: SignedInteger>(
     _ path: String, _ body: (inout UnsafeMutablePointer<libqcow_error_t>?) -> Count
   ) throws(JobError) -> Count {

@@ -18,7 +18,7 @@ public struct LibqcowReader: SecondReader {
   ///
   /// - Parameter path: the image.
   /// - Returns: the open image.
-  /// - Throws: ``JobError`` (refused) with libqcow's reason. An image with a backing file is refused:
+  /// - Throws: `JobError` (refused) with libqcow's reason. An image with a backing file is refused:
   ///   libqcow would need the file opened, and names inside images are never opened.
   public func open(path: String) throws(JobError) -> any SecondReaderImage {
     try LibqcowImage(path: path)
