@@ -7,12 +7,13 @@ extension Catalog {
   ///
   /// `SNAPJOB_CATALOG`; else for root `/var/lib/snapjob/catalog.sqlite`, for others
   /// `snapjob/catalog.sqlite` in `XDG_STATE_HOME` or `~/.local/state`. An empty variable counts as
-  /// missing, and so does an `XDG_STATE_HOME` that is no absolute path, as its specification has it.
+  /// missing, and so does an `XDG_STATE_HOME` that is no absolute path (its specification's rule).
   ///
   /// - Parameters:
   ///   - option: the value of `--catalog`, which is above everything else.
   ///   - environment: the environment variables.
   ///   - uid: the effective user id.
+  /// - Returns: the path; whether a catalog can be there is seen when it is opened.
   /// - Throws: ``JobError`` (usage) if a user has no home directory.
   public static func location(
     option: String? = nil, environment: [String: String], uid: UInt32

@@ -30,6 +30,7 @@ struct CatalogFailure: Sendable {
   /// - Parameters:
   ///   - cause: what is wrong, as the rest of a sentence that begins with the catalog.
   ///   - step: what to do.
+  /// - Returns: the failure.
   func unusable(_ cause: String, _ step: String) -> JobError {
     JobError(.catalog, "Catalog \(path) \(cause). \(step)")
   }
@@ -73,7 +74,7 @@ struct CatalogFailure: Sendable {
       return noSpace
     case .SQLITE_BUSY, .SQLITE_LOCKED:
       return unusable(
-        "is locked by another program for more than \(busyTimeout.components.seconds) s",
+        "is locked by another program for more than \(seconds) s",
         "Try again when that program has ended; fuser \(path) names it")
     case .SQLITE_NOTADB:
       return unusable("is not a database (\(text))", Self.restore)
@@ -94,6 +95,13 @@ struct CatalogFailure: Sendable {
         "refused an operation (\(text), SQLite code \(error.extendedResultCode.rawValue))",
         "To examine it: snapjob catalog check")
     }
+  }
+
+  /// The time waited in seconds, without a fraction where there is none.
+  private var seconds: String {
+    let parts = busyTimeout.components
+    let tenths = parts.attoseconds / 100_000_000_000_000_000
+    return tenths == 0 ? "\(parts.seconds)" : "\(parts.seconds).\(tenths)"
   }
 
   private var isDiskFull: Bool {

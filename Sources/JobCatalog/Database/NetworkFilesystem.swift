@@ -3,10 +3,11 @@ import Foundation
 /// Filesystems shared between hosts, on which SQLite's write-ahead log does not work: its index is
 /// memory shared by the processes of one host.
 enum NetworkFilesystem {
-  /// The type of the network filesystem that a path is on; nil for a local one, or where the
-  /// mount table cannot be read.
+  /// Looks for the filesystem that a path is on.
   ///
   /// - Parameter path: an absolute path without symbolic links.
+  /// - Returns: its type if it is a network filesystem; nil for a local one, or where the mount
+  ///   table cannot be read.
   static func type(at path: String) -> String? {
     let mounts = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
     return type(at: path, mounts: mounts ?? "")
@@ -28,6 +29,7 @@ enum NetworkFilesystem {
   /// - Parameters:
   ///   - path: an absolute path without symbolic links.
   ///   - mounts: the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+  /// - Returns: the type of a network filesystem, else nil.
   static func type(at path: String, mounts: String) -> String? {
     var best: (byteCount: Int, type: String)?
     for line in mounts.split(separator: "\n") {

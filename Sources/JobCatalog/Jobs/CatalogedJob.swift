@@ -18,6 +18,8 @@ extension Catalog {
   ///   - allSubjects: jobs on whatever machine; `subject` is not looked at then.
   ///   - id: only jobs of this id; several can have had it one after the other.
   ///   - includeDismissed: the history as well, not only what `query-jobs` tells of.
+  /// - Returns: the jobs, those of other processes with what can be said of these now.
+  /// - Throws: ``JobError`` if the catalog cannot be read.
   public func history(
     subject: String?, allSubjects: Bool, id: JobID? = nil, includeDismissed: Bool = true
   ) throws(JobError) -> [CatalogedJob] {

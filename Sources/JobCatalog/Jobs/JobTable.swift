@@ -14,6 +14,7 @@ struct JobTable {
   ///   - worker: the process they belong to.
   ///   - busy: the error that names a job in the way of a subject.
   /// - Returns: the number of the transaction.
+  /// - Throws: ``JobError`` if an id is taken or a subject is busy.
   func insert(
     _ jobs: [JobRecord], worker: Int64, busy: (String, JobRow) -> JobError
   ) throws -> Int64 {

@@ -22,6 +22,7 @@ extension Catalog {
   /// kept for ever, because images carry them; the first sectors go with the history.
   ///
   /// - Parameter now: the time to count from; nil for the clock's.
+  /// - Returns: how many jobs were moved and deleted.
   /// - Throws: ``JobError``; nothing is changed then.
   @discardableResult
   public func prune(now: Timestamp? = nil) throws(JobError) -> PruneReport {
@@ -47,33 +48,50 @@ extension Catalog {
   /// machines, open commit records and jobs decode.
   ///
   /// - Returns: a sentence for each thing that is wrong; none for a catalog in good order.
+  /// - Throws: ``JobError`` if the disk is full or access was refused.
   public func check() throws(JobError) -> [String] {
     var problems: [String] = []
-    problems += try database.read { db in
-      try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
-    }
-    problems += try database.read { db in
-      try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map { row in
-        let table: String? = try row.optional("table")
-        let parent: String? = try row.optional("parent")
-        return "A row of table \(table ?? "?") refers to a row of \(parent ?? "?") that is missing."
-      }
-    }
-    // Rows that refer to nothing are worth more sentences than the first that does not decode.
-    for look in [lookAtMachines, lookAtCommits, lookAtJobs] {
+    // Each look by itself: what is wrong in one place must not hide what is wrong in another.
+    for look in [lookAtPages, lookAtReferences, lookAtMachines, lookAtCommits, lookAtJobs] {
       do throws(JobError) {
-        try look()
+        problems += try look()
       } catch {
+        guard error.kind == .catalog else { throw error }
         problems.append(error.message)
       }
     }
     return problems
   }
 
-  private func lookAtMachines() throws(JobError) { _ = try machines() }
-  private func lookAtCommits() throws(JobError) { _ = try openRecords() }
-  private func lookAtJobs() throws(JobError) {
+  private func lookAtPages() throws(JobError) -> [String] {
+    try database.read { db in
+      try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
+    }
+  }
+
+  private func lookAtReferences() throws(JobError) -> [String] {
+    try database.read { db in
+      try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map { row in
+        let table: String? = try row.optional("table")
+        let parent: String? = try row.optional("parent")
+        return "A row of \(table ?? "?") refers to a row of \(parent ?? "?") that is missing"
+      }
+    }
+  }
+
+  private func lookAtMachines() throws(JobError) -> [String] {
+    _ = try machines()
+    return []
+  }
+
+  private func lookAtCommits() throws(JobError) -> [String] {
+    _ = try openRecords()
+    return []
+  }
+
+  private func lookAtJobs() throws(JobError) -> [String] {
     _ = try history(subject: nil, allSubjects: true)
+    return []
   }
 
   /// Copies the catalog, as it is in one instant, into a new file (0600) while others go on using

@@ -11,9 +11,15 @@ import Synchronization
 final class WorkerRegistry: Sendable {
   private let database: CatalogDatabase
   private let bootID = Clock.bootID()
-  private let own = Mutex<Membership?>(nil)
+  private let own = Mutex(Membership.none)
 
-  private struct Membership {
+  private enum Membership {
+    case none
+    case worker(Worker)
+    case ended
+  }
+
+  private struct Worker {
     let number: Int64
     let lockPath: String
     let lock: OpenFileLock
@@ -22,19 +28,28 @@ final class WorkerRegistry: Sendable {
   init(database: CatalogDatabase) { self.database = database }
 
   /// This process's number, if it is a worker already.
-  var number: Int64? { own.withLock { $0?.number } }
+  var number: Int64? {
+    own.withLock { membership in
+      guard case .worker(let worker) = membership else { return nil }
+      return worker.number
+    }
+  }
 
   /// This process's number; enters it into the catalog first if need be.
   func register() throws(JobError) -> Int64 {
     try own.withLock { membership throws(JobError) in
-      if let membership { return membership.number }
-      let fresh = try join()
-      membership = fresh
-      return fresh.number
+      switch membership {
+      case .worker(let worker): return worker.number
+      case .ended: throw database.failure.unusable("has been closed", "Open it again")
+      case .none:
+        let worker = try join()
+        membership = .worker(worker)
+        return worker.number
+      }
     }
   }
 
-  private func join() throws(JobError) -> Membership {
+  private func join() throws(JobError) -> Worker {
     try database.makeLockDirectory()
     let token = String(UInt64.random(in: .min ... .max), radix: 16)
     let name = "\(getpid())-\(token).lock"
@@ -52,7 +67,7 @@ final class WorkerRegistry: Sendable {
           arguments: [getpid(), geteuid(), name, bootID, Clock.now().microseconds])
         return db.lastInsertedRowID
       }
-      return Membership(number: number, lockPath: path, lock: lock)
+      return Worker(number: number, lockPath: path, lock: lock)
     } catch {
       unlink(path)
       throw error
@@ -87,8 +102,8 @@ final class WorkerRegistry: Sendable {
   /// Lets go of this process's lock: its jobs are anybody's to recover from now on.
   func close() {
     own.withLock { membership in
-      if let membership { unlink(membership.lockPath) }
-      membership = nil
+      if case .worker(let worker) = membership { unlink(worker.lockPath) }
+      membership = .ended
     }
   }
 
