@@ -36,6 +36,11 @@ extension Catalog: CommitLog {
     try database.writeDurably { db in try CommitTable(db).refuse(id, at: Clock.now()) }
   }
 
+  /// What became of the newest record that names a job.
+  public func outcome(ofJob job: JobID) throws(JobError) -> RecordOutcome {
+    try database.read { db in try CommitTable(db).outcome(ofJob: job) }
+  }
+
   /// Whether a commit was recorded here, open or done; one that was refused was not.
   public func knows(_ id: CommitID) throws(JobError) -> Bool {
     try database.read { db in try CommitTable(db).contains(id) }

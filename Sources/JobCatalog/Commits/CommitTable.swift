@@ -101,6 +101,24 @@ struct CommitTable {
     return try rows.map(record)
   }
 
+  /// What became of the newest record that names the job of this id that is not dismissed.
+  func outcome(ofJob job: JobID) throws -> RecordOutcome {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT commit_record.closed, commit_record.note FROM commit_record
+        JOIN commit_job ON commit_job.record = commit_record.number
+        JOIN job ON job.seq = commit_job.job
+        WHERE job.id = ? AND job.dismissed IS NULL
+          AND commit_record.id NOT IN (SELECT commit_refusal.id FROM commit_refusal)
+        ORDER BY commit_record.number DESC LIMIT 1
+        """,
+      arguments: [job.description])
+    guard let row else { return .none }
+    guard try row.value("closed", as: Int64?.self) != nil else { return .open }
+    return try row.value("note", as: String?.self).map { .closed(note: $0) } ?? .done
+  }
+
   private func record(_ row: Row) throws -> CommitRecord {
     let number: Int64 = try row.value("number")
     guard let id = CommitID(bytes: [UInt8](try row.value("id", as: Data.self))) else {

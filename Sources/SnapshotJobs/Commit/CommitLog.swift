@@ -26,9 +26,8 @@ public protocol CommitLog: Sendable {
   /// Durably notes that the jobs concluded with this error although their record may turn up later.
   func refuse(_ id: CommitID) throws(JobError)
 
-  /// What became of the newest record that names a job and is not older than a moment (the job's
-  /// creation; ids are used again).
-  func outcome(ofJob job: JobID, since created: Timestamp) throws(JobError) -> RecordOutcome
+  /// What became of the newest record that names a job (the one of this id that is not dismissed).
+  func outcome(ofJob job: JobID) throws(JobError) -> RecordOutcome
 
   /// Whether a commit id was written by this catalog, open or done.
   func knows(_ id: CommitID) throws(JobError) -> Bool

@@ -105,7 +105,7 @@ public struct Recovery: Sendable {
     _ record: JobRecord, dryRun: Bool
   ) throws(JobError) -> Finding? {
     let error: JobError?
-    switch try log.outcome(ofJob: record.id, since: record.created) {
+    switch try log.outcome(ofJob: record.id) {
     case .open: return nil
     case .done: error = nil
     case .closed(let note): error = JobError(.general, note)
