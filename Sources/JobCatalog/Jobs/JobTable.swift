@@ -14,7 +14,7 @@ struct JobTable {
   ///   - worker: the process they belong to.
   ///   - busy: the error that names a job in the way of a subject.
   /// - Returns: the number of the transaction.
-  /// - Throws: ``JobError`` if an id is taken or a subject is busy.
+  /// - Throws: `JobError` if an id is taken or a subject is busy.
   func insert(
     _ jobs: [JobRecord], worker: Int64, busy: (String, JobRow) -> JobError
   ) throws -> Int64 {
@@ -84,7 +84,7 @@ struct JobTable {
 
   /// The number of the job of this id that is not dismissed.
   ///
-  /// - Throws: ``JobError`` with QEMU's text if there is none.
+  /// - Throws: `JobError` with QEMU's text if there is none.
   func number(_ id: JobID) throws -> Int64 {
     let number = try Int64.fetchOne(
       db, sql: "SELECT seq FROM job WHERE id = ? AND dismissed IS NULL",
