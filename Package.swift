@@ -32,9 +32,12 @@ let package = Package(
   ],
   targets: [
     .target(name: "ByteCoding", swiftSettings: byteHouse),
+    .systemLibrary(name: "CLinux"),
     .target(
       name: "Qcow2",
-      dependencies: ["ByteCoding", system, .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: [
+        "ByteCoding", "CLinux", system, .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: house),
     .target(name: "Jobs", swiftSettings: house),
     .target(
@@ -72,7 +75,8 @@ let package = Package(
       ],
       swiftSettings: house),
 
-    .target(name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
+    .target(
+      name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
     .testTarget(
       name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),

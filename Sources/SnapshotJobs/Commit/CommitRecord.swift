@@ -73,20 +73,3 @@ extension ImageCommit {
     self.stamp = stamp
   }
 }
-
-/// Length and times of a file.
-public struct FileStamp: Sendable, Hashable, Codable {
-  /// Bytes.
-  public let length: Int64
-  /// Nanoseconds since the epoch.
-  public let modified: Int64
-  /// Nanoseconds since the epoch.
-  public let changed: Int64
-
-  /// Makes a stamp.
-  public init(length: Int64, modified: Int64, changed: Int64) {
-    self.length = length
-    self.modified = modified
-    self.changed = changed
-  }
-}
