@@ -54,7 +54,8 @@ let package = Package(
       swiftSettings: house),
     .systemLibrary(
       name: "CLibqcow", pkgConfig: "libqcow", providers: [.apt(["libqcow-dev"])]),
-    .target(name: "Libqcow", dependencies: ["SnapshotJobs", "CLibqcow"], swiftSettings: house),
+    .target(
+      name: "Libqcow", dependencies: ["Jobs", "SnapshotJobs", "CLibqcow"], swiftSettings: house),
     .target(
       name: "Snapjob",
       dependencies: [
@@ -84,6 +85,9 @@ let package = Package(
     .testTarget(
       name: "SnapshotJobsTests",
       dependencies: ["SnapshotJobs", "Jobs", "Qcow2", "TestOracles", system],
+      swiftSettings: house),
+    .testTarget(
+      name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
       swiftSettings: house),
     .testTarget(
       name: "JobCatalogTests", dependencies: ["JobCatalog", "SnapshotJobs", "Jobs", system],

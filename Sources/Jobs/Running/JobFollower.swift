@@ -9,6 +9,9 @@ final class JobFollower: Sendable {
   private let queue = DispatchQueue(label: "snapjob.follower")
   private let isRunning = Mutex(false)
 
+  /// Whether it is looking.
+  var isActive: Bool { isRunning.withLock { isRunning in isRunning } }
+
   /// Starts looking, unless it is being done already.
   ///
   /// - Parameters:

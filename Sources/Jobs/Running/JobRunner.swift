@@ -162,10 +162,15 @@ public final class JobRunner: Sendable {
     return try await body()
   }
 
+  /// Whether anybody waits for a job or an answer.
+  var isWatched: Bool { watcherCount.load(ordering: .relaxed) > 0 }
+
+  /// Whether the store is being looked at.
+  var isFollowingStore: Bool { follower.isActive }
+
   private var isFollowing: @Sendable () -> Bool {
     { [self] in
-      watcherCount.load(ordering: .relaxed) > 0 || roster.isBusy
-        || ledger.broadcast.hasSubscribers
+      isWatched || roster.isBusy || ledger.broadcast.hasSubscribers
     }
   }
 

@@ -12,6 +12,11 @@ public struct GuestReader {
   /// The disk's size in bytes.
   public let size: UInt64
 
+  /// Bytes in a cluster.
+  public var clusterSize: Int { image.clusterSize }
+  /// Whether unallocated clusters come from a backing file.
+  public var hasBackingFile: Bool { image.area.backingFileName != nil }
+
   /// Reads the active state.
   public init(_ image: Image) throws(Qcow2Error) {
     do {

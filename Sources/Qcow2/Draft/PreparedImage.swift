@@ -62,12 +62,6 @@ public struct PreparedImage: Sendable {
     lengthAfter = Int64(writer.refcounts.end) << Int64(geometry.clusterBits)
   }
 
-  /// Durably raises the fence: QEMU refuses the image from now on. Version 2 has none.
-  public func raiseFence() throws(Qcow2Error) {
-    guard image.version >= 3 else { return }
-    try image.writeFirstSector(FirstSector(onDisk: before).fenced.bytes)
-  }
-
   /// Durably switches the image to its new state.
   public func publish() throws(Qcow2Error) { try image.writeFirstSector(after) }
 

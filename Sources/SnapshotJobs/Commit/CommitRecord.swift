@@ -33,8 +33,7 @@ public enum CommitNature: Sendable, Hashable, Codable {
   /// Removes snapshots of these tags and does nothing else.
   case plainDelete(tags: [String])
   /// Anything else: what the guest sees changes, or several things happen at once.
-  /// After it the snapshots of `present` are on every node and those of `absent` on none.
-  case other(present: [String], absent: [String])
+  case other
 }
 
 /// One image of a commit.
