@@ -22,10 +22,11 @@ extension CommandTable {
       returns: .array(.object(VerifyReport.schema))
     ) { arguments, context in
       let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
+      let images = context.services.images
       return .array(
         targets.map { target in
-          Result { () throws(JobError) in try context.services.images.verify(target.path) }
-            .verifyJSON(target)
+          Result { () throws(JobError) in try images.verify(target.path) }
+            .verifyJSON(target, secondReader: images.secondReaderName)
         })
     },
   ]

@@ -53,9 +53,8 @@ extension CommandTable {
 }
 
 extension CommandContext {
-  /// Jobs, dismissed or not, newest first; those that run here with their live progress.
-  ///
-  /// - Parameter id: only jobs of this name, of whatever machine.
+  /// Jobs, dismissed or not, newest first; those that run here with their live progress. With an
+  /// id, only jobs of that name, of whatever machine.
   fileprivate func history(id: JobID?, ofAllMachines: Bool) throws(JobError) -> [JobRecord] {
     let records = try services.history.history(
       subject: machineName, allSubjects: ofAllMachines || id != nil, id: id)

@@ -62,6 +62,7 @@ extension CommandContext {
   ///   - request: what it is asked to do; kept as JSON.
   ///   - options: how it is run.
   ///   - work: what it does.
+  /// - Throws: `JobError` if it cannot be created; no trace of it is left then.
   func start(
     _ type: String, _ request: some Encodable, _ options: JobOptions, work: any JobWork
   ) async throws {

@@ -61,7 +61,7 @@ extension ImageCheckReport {
 
 extension Result<VerifyReport, JobError> {
   /// The outcome of one image's comparison.
-  func verifyJSON(_ target: ImageTarget) -> QMPValue {
+  func verifyJSON(_ target: ImageTarget, secondReader: String) -> QMPValue {
     var members: [QMPValue.Member] = [
       .init("target", .string(target.name)), .init("filename", .string(target.path)),
     ]
@@ -71,7 +71,7 @@ extension Result<VerifyReport, JobError> {
         .init("bytes-equal", QMPValue(report.bytesEqual)),
         .init("differences", .array(report.differences.map(Self.json))),
         .init("left-out", Self.json(report.leftOut)),
-        .init("second-reader", .bool(report.secondReaderProblem == nil)),
+        .init("second-reader", .string(secondReader)),
         .init("exit-code", .int(report.differences.isEmpty ? 0 : 2)),
       ]
       if let problem = report.secondReaderProblem {
@@ -80,7 +80,7 @@ extension Result<VerifyReport, JobError> {
     case .failure(let error):
       members += [
         .init("bytes-equal", 0), .init("differences", []), .init("left-out", [:]),
-        .init("second-reader", false),
+        .init("second-reader", .string(secondReader)),
         .init("exit-code", .int(Int64(ExitCode(error.kind).rawValue))),
         .init("problem", .string(error.message)),
       ]
@@ -113,7 +113,7 @@ extension VerifyReport {
             SchemaObject(
               "SnapjobRange",
               [.required("offset", .unsigned), .required("length", .unsigned)])))),
-      .required("left-out", .any), .required("second-reader", .boolean),
+      .required("left-out", .any), .required("second-reader", .string),
       .required("exit-code", .integer), .optional("problem", .string),
     ])
 }

@@ -11,6 +11,8 @@ public protocol JobHistory: Sendable {
   ///   - subject: only jobs on this machine; nil for those that name none.
   ///   - allSubjects: jobs on whatever machine; `subject` is not looked at then.
   ///   - id: only jobs of this id; several can have had it one after the other.
+  /// - Returns: the jobs as the catalog has them.
+  /// - Throws: ``Jobs/JobError`` if the catalog cannot be read.
   func history(
     subject: String?, allSubjects: Bool, id: JobID?
   ) throws(JobError) -> [JobRecord]

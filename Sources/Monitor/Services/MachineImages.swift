@@ -30,6 +30,9 @@ public protocol MachineImages: Sendable {
   /// Checks an image as `qemu-img check` does.
   func check(_ path: String) throws(JobError) -> ImageCheckReport
 
+  /// The name of the reader that ``verify(_:)`` compares ours with.
+  var secondReaderName: String { get }
+
   /// Compares what two readers find in an image's active state.
   func verify(_ path: String) throws(JobError) -> VerifyReport
 }

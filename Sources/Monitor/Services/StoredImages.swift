@@ -5,14 +5,14 @@ public import SnapshotJobs
 /// The images themselves, by way of ``SnapshotJobs`` and ``Qcow2``.
 public struct StoredImages: MachineImages {
   private let access: ImageAccess
-  private let secondReader: (any SecondReader)?
+  private let secondReader: any SecondReader
 
   /// Makes the way to images.
   ///
   /// - Parameters:
   ///   - access: commit records, and the patience with images that other programs hold.
   ///   - secondReader: what `verify` compares our own reader with.
-  public init(access: ImageAccess, secondReader: (any SecondReader)?) {
+  public init(access: ImageAccess, secondReader: any SecondReader) {
     self.access = access
     self.secondReader = secondReader
   }
@@ -36,14 +36,14 @@ public struct StoredImages: MachineImages {
   public func plan(
     _ request: SnapshotRequest, on machine: Machine
   ) throws(JobError) -> [NodePlan] {
-    try request.plan(on: machine)
+    try request.plan(on: machine, access: access)
   }
 
   /// The bytes that a load would lose.
   public func bytesAtRisk(
     _ request: SnapshotRequest, on machine: Machine
   ) throws(JobError) -> Int64 {
-    try request.bytesAtRisk(on: machine)
+    try request.bytesAtRisk(on: machine, access: access)
   }
 
   /// Creates an empty image.
@@ -65,9 +65,12 @@ public struct StoredImages: MachineImages {
     throw JobError(.general, "not built")
   }
 
+  /// The name of the reader that our own is compared with.
+  public var secondReaderName: String { secondReader.name }
+
   /// Compares two readers.
   public func verify(_ path: String) throws(JobError) -> VerifyReport {
-    throw JobError(.general, "not built")
+    try Verification.run(path: path, second: secondReader)
   }
 
   private static func converting<Value>(

@@ -3,6 +3,7 @@ enum JSONString {
   /// Takes quotes and escapes away.
   ///
   /// - Parameter token: the bytes with their quotes.
+  /// - Returns: the text.
   /// - Throws: QEMU's texts for bad escapes, bad UTF-8 and what is no character.
   static func decode(_ token: ArraySlice<UInt8>) throws(QMPError) -> String {
     var rest = token.dropFirst().dropLast()

@@ -15,7 +15,9 @@ extension QMPValue: CustomStringConvertible {
   ///
   /// QEMU's extensions are accepted: strings in single quotes and the escape `\'`.
   ///
-  /// - Parameter text: exactly one value, with white space around it if you like.
+  /// - Parameters:
+  ///   - text: exactly one value, with white space around it if you like.
+  ///   - limits: what is refused for its size.
   /// - Throws: ``QMPError`` with QEMU's text for what is wrong, or for going over a limit.
   public init(parsing text: String, limits: JSONLimits = JSONLimits()) throws(QMPError) {
     var results: [Result<QMPValue, QMPError>] = []

@@ -25,6 +25,7 @@ public struct CommandSignature: Sendable, Hashable {
   /// Checks the arguments of one call.
   ///
   /// - Parameter value: the value of `arguments`; nil for none.
+  /// - Returns: the arguments, for typed reading.
   /// - Throws: ``QMPError`` with QEMU's text for the first thing that is wrong.
   public func check(_ value: QMPValue?) throws(QMPError) -> Arguments {
     switch value {
