@@ -102,6 +102,9 @@ let package = Package(
       name: "MonitorTests", dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs"],
       swiftSettings: house),
     .testTarget(
+      name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],
+      swiftSettings: house),
+    .testTarget(
       name: "SnapjobCLITests", dependencies: ["SnapjobCLI", "TestOracles", system],
       swiftSettings: house),
   ]

@@ -1,10 +1,14 @@
-internal import Jobs
-internal import Qcow2
+public import Jobs
+public import Qcow2
 
 extension JobError {
   /// A failure of the image engine as a job reports it: the only place where the engine's codes are
   /// mapped.
-  init(_ error: Qcow2Error, node: String? = nil) {
+  ///
+  /// - Parameters:
+  ///   - error: the engine's failure.
+  ///   - node: the node that it concerns; its name opens the sentence.
+  public init(_ error: Qcow2Error, node: String? = nil) {
     let kind: FailureKind =
       switch error.code {
       case .notFound: .notFound
