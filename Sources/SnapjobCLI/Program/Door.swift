@@ -1,4 +1,5 @@
 import QMP
+import Snapjob
 
 /// What is asked of a door.
 struct DoorRequest: Sendable {
@@ -35,11 +36,22 @@ protocol Door: Sendable {
 /// The engine in this process.
 struct EngineDoor: Door {
   /// The program's version.
-  static let programVersion = "0.1.0"
+  static let programVersion = Engine.version
   /// The newest catalog schema that this program knows.
-  static let catalogSchemaVersion = 1
+  static var catalogSchemaVersion: Int { Engine.catalogSchemaVersion }
 
   func open(_ request: DoorRequest) async throws(QMPError) -> OpenDoor {
-    throw QMPError(.genericError, "not built")
+    let engine = try await Engine.open(
+      catalogPath: request.catalog, recovers: request.recovers,
+      lockPatience: request.lockPatience, onWait: request.onWait)
+    engine.notices.forEach(request.onNotice)
+    do {
+      let endpoint = try engine.monitor(
+        for: request.files.isEmpty ? .stored(request.machine) : .files(request.files))
+      return OpenDoor(endpoint: endpoint) { engine.close() }
+    } catch {
+      engine.close()
+      throw error
+    }
   }
 }
