@@ -21,6 +21,7 @@ struct TestImage {
   ///   - size: in qemu's words.
   ///   - options: as for `-o`.
   ///   - commands: of qemu-io, run on it.
+  /// - Throws: what qemu's programs said.
   init(size: String, _ options: [String] = [], _ commands: [String] = []) throws {
     try self.init()
     try QemuImg.create(path, size: size, options: options)
