@@ -32,9 +32,12 @@ let package = Package(
   ],
   targets: [
     .target(name: "ByteCoding", swiftSettings: byteHouse),
+    .systemLibrary(name: "CLinux"),
     .target(
       name: "Qcow2",
-      dependencies: ["ByteCoding", system, .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: [
+        "ByteCoding", "CLinux", system, .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: house),
     .target(name: "Jobs", swiftSettings: house),
     .target(
@@ -42,7 +45,8 @@ let package = Package(
     .target(
       name: "JobCatalog",
       dependencies: [
-        "Jobs", "SnapshotJobs", log, system, .product(name: "GRDB", package: "GRDB.swift"),
+        "Jobs", "SnapshotJobs", "Qcow2", log, system,
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),
     .target(name: "QMP", swiftSettings: house),
@@ -51,7 +55,8 @@ let package = Package(
       swiftSettings: house),
     .systemLibrary(
       name: "CLibqcow", pkgConfig: "libqcow", providers: [.apt(["libqcow-dev"])]),
-    .target(name: "Libqcow", dependencies: ["SnapshotJobs", "CLibqcow"], swiftSettings: house),
+    .target(
+      name: "Libqcow", dependencies: ["Jobs", "SnapshotJobs", "CLibqcow"], swiftSettings: house),
     .target(
       name: "Snapjob",
       dependencies: [
@@ -72,7 +77,8 @@ let package = Package(
       ],
       swiftSettings: house),
 
-    .target(name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
+    .target(
+      name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
     .testTarget(
       name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),
@@ -82,11 +88,21 @@ let package = Package(
       dependencies: ["SnapshotJobs", "Jobs", "Qcow2", "TestOracles", system],
       swiftSettings: house),
     .testTarget(
-      name: "JobCatalogTests", dependencies: ["JobCatalog", "SnapshotJobs", "Jobs", system],
+      name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
+      swiftSettings: house),
+    .testTarget(
+      name: "JobCatalogTests",
+      dependencies: [
+        "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", system,
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
       name: "MonitorTests", dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs"],
+      swiftSettings: house),
+    .testTarget(
+      name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],
       swiftSettings: house),
     .testTarget(
       name: "SnapjobCLITests", dependencies: ["SnapjobCLI", "TestOracles", system],

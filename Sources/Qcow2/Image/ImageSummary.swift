@@ -31,3 +31,20 @@ public struct ImageSummary: Sendable, Hashable {
   /// The names of persistent dirty bitmaps.
   public let bitmapNames: [String]
 }
+
+extension Image {
+  /// What can be said of the image without reading its content.
+  public func summary() throws(Qcow2Error) -> ImageSummary {
+    let name = { (bytes: [UInt8]) in String(decoding: bytes, as: UTF8.self) }
+    return ImageSummary(
+      version: version, clusterSize: clusterSize, virtualSize: virtualSize,
+      actualSize: try file.allocatedByteCount(), isDirty: header.incompatible.contains(.dirty),
+      isCorrupt: header.incompatible.contains(.corrupt),
+      hasLazyRefcounts: header.compatible.contains(.lazyRefcounts),
+      hasExtendedL2: header.incompatible.contains(.extendedL2),
+      compressionType: header.compressionType == 1 ? "zstd" : "zlib",
+      refcountBits: 1 << geometry.refcountOrder, backingFile: area.backingFileName.map(name),
+      backingFormat: area.ext(HeaderExtension.backingFormat).map { name($0.data) },
+      isEncrypted: header.cryptMethod != 0, snapshots: snapshots, bitmapNames: bitmapNames)
+  }
+}

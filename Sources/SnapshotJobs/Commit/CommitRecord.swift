@@ -33,8 +33,7 @@ public enum CommitNature: Sendable, Hashable, Codable {
   /// Removes snapshots of these tags and does nothing else.
   case plainDelete(tags: [String])
   /// Anything else: what the guest sees changes, or several things happen at once.
-  /// After it the snapshots of `present` are on every node and those of `absent` on none.
-  case other(present: [String], absent: [String])
+  case other
 }
 
 /// One image of a commit.
@@ -71,22 +70,5 @@ extension ImageCommit {
     self.before = before
     self.after = after
     self.stamp = stamp
-  }
-}
-
-/// Length and times of a file.
-public struct FileStamp: Sendable, Hashable, Codable {
-  /// Bytes.
-  public let length: Int64
-  /// Nanoseconds since the epoch.
-  public let modified: Int64
-  /// Nanoseconds since the epoch.
-  public let changed: Int64
-
-  /// Makes a stamp.
-  public init(length: Int64, modified: Int64, changed: Int64) {
-    self.length = length
-    self.modified = modified
-    self.changed = changed
   }
 }

@@ -1,0 +1,15 @@
+/* Calls of Linux that Swift's Glibc module leaves out, because it is built without _GNU_SOURCE. */
+#ifndef SNAPJOB_LINUX_H
+#define SNAPJOB_LINUX_H
+
+#include <sys/types.h>
+
+/* fallocate(2); the modes are those of <linux/falloc.h>. */
+extern int fallocate(int fd, int mode, off_t offset, off_t length);
+
+enum {
+  snapjob_FALLOC_FL_KEEP_SIZE = 0x01,
+  snapjob_FALLOC_FL_PUNCH_HOLE = 0x02,
+};
+
+#endif

@@ -1,0 +1,163 @@
+/// A change of one image while it is worked out in memory: new snapshots, another active state, fewer
+/// snapshots, guest data.
+///
+/// A draft reads the image and writes nothing. Several edits may follow each other; they all become
+/// true together. ``settle(_:)`` works out the new refcounts, then ``Image/prepare(_:commit:catalog:_:)``
+/// writes what is new into free clusters.
+///
+/// ```
+///  active L1 ──► L2 ──► data        edits change only which tables the L1s point to
+///  snapshot L1 ──┘                  and note by how much each L2 tree's references change
+/// ```
+public struct ImageDraft: Sendable {
+  /// The image as it is on disk.
+  public let image: Image
+
+  /// The disk's size in bytes as it will be.
+  var size: UInt64
+  /// The L2 tables that the active L1 will point to; 0 for none.
+  var activeL1: [UInt64]
+  /// The snapshot table as it will be; new snapshots have no L1 on disk yet.
+  var table: SnapshotTable
+  /// The L2 tables of snapshots that are not on disk yet, by position in the table.
+  var newL1s: [Int: [UInt64]] = [:]
+  /// The refcounts as they will be.
+  var refcounts: RefcountMap
+  /// By how much the references to each L2 table, and to all that it points to, change.
+  var treeDeltas: [UInt64: Int] = [:]
+  /// L2 tables that exist only in memory, by the offset that is reserved for them.
+  var newL2s: [UInt64: [UInt64]] = [:]
+  /// Guest data that exists only in memory, by the offset that is reserved for it.
+  var newData: [UInt64: [UInt8]] = [:]
+  /// Clusters of L1 tables that will not be needed.
+  var droppedRuns: [HostRun] = []
+  /// On-disk tables in which a COPIED flag was seen while their references were counted.
+  var copiedSeen: Set<UInt64> = []
+  /// Whether ``settle(_:)`` has run.
+  var isSettled = false
+
+  var geometry: ClusterGeometry { image.geometry }
+
+  /// Starts a draft that changes nothing yet.
+  ///
+  /// VM state that a program has left in the active L1 goes away with any change: it belongs to a
+  /// snapshot, and a grown disk would show it to the guest.
+  ///
+  /// - Throws: ``Qcow2Error`` if the image's tables cannot be read or are damaged.
+  public init(_ image: Image) throws(Qcow2Error) {
+    do {
+      self.image = image
+      size = image.header.size
+      table = image.table
+      table.completeDiskSizes(image.header.size)
+      refcounts = try image.loadRefcounts()
+      activeL1 = try image.readActiveL1().map { $0 & TableEntry.offsetMask }
+    } catch let error {
+      throw error.in(image.path)
+    }
+    let needed = Int(geometry.l1EntryCount(diskSize: size))
+    for offset in activeL1[needed...] { addTree(offset, -1) }
+    activeL1.removeSubrange(needed...)
+  }
+
+  mutating func addTree(_ offset: UInt64, _ delta: Int) {
+    guard offset != 0 else { return }
+    let sum = treeDeltas[offset, default: 0] + delta
+    treeDeltas[offset] = sum == 0 ? nil : sum
+  }
+
+  /// The position of a snapshot in the table, by its tag; nil if there is none.
+  ///
+  /// - Throws: ``Qcow2Error`` (conflict) if several snapshots have the tag.
+  public func position(ofTag tag: String) throws(Qcow2Error) -> Int? {
+    let found = table.entries.indices.filter { table.entries[$0].name == Array(tag.utf8) }
+    guard found.count < 2 else {
+      let ids = found.map { String(decoding: table.entries[$0].id, as: UTF8.self) }
+      throw Qcow2Error.conflict(
+        "\(found.count) snapshots are called '\(tag)' (ids \(ids.joined(separator: ", "))); "
+          + "remove one of them with: qemu-img snapshot -d, which takes the first of the name"
+      ).in(image.path)
+    }
+    return found.first
+  }
+}
+
+extension ImageDraft {
+  /// What a new snapshot's entry says besides its tag.
+  public struct SnapshotDate: Sendable, Hashable {
+    /// Seconds since the epoch.
+    public let seconds: UInt32
+    /// Nanoseconds of the second.
+    public let nanoseconds: UInt32
+
+    /// Makes a date.
+    public init(seconds: UInt32, nanoseconds: UInt32) {
+      self.seconds = seconds
+      self.nanoseconds = nanoseconds
+    }
+  }
+
+  /// Takes a disk-only snapshot of the active state.
+  ///
+  /// - Parameters:
+  ///   - tag: its name; uniqueness is the caller's to check.
+  ///   - date: when.
+  /// - Throws: ``Qcow2Error`` (overLimit) if the table is full.
+  public mutating func takeSnapshot(tag: String, date: SnapshotDate) throws(Qcow2Error) {
+    guard table.entries.count < Limits.snapshotCount else {
+      throw Qcow2Error.overLimit(
+        "the image has \(Limits.snapshotCount) snapshots already; delete one first"
+      ).in(image.path)
+    }
+    for offset in activeL1 { addTree(offset, 1) }
+    newL1s[table.entries.count] = activeL1
+    table.entries.append(
+      SnapshotEntry(
+        l1TableOffset: HostOffset(0), l1Size: UInt32(activeL1.count),
+        id: Array(table.nextID.utf8), name: Array(tag.utf8), dateSeconds: date.seconds,
+        dateNanoseconds: date.nanoseconds, vmClockNanoseconds: 0, vmStateSize: 0, diskSize: size,
+        icount: SnapshotEntry.noInstructionCount, unknownExtraData: []))
+  }
+
+  /// Makes a snapshot's state the active one; its VM state stays with the snapshot.
+  ///
+  /// Where both trees point to the same L2 table nothing changes.
+  public mutating func load(position: Int) throws(Qcow2Error) {
+    let entry = table.entries[position]
+    let newSize = entry.diskSize ?? size
+    let needed = geometry.l1EntryCount(diskSize: newSize)
+    guard needed <= UInt64(Limits.l1ByteCount / 8) else {
+      throw Qcow2Error.overLimit("the snapshot's disk is too big").in(image.path)
+    }
+    var loaded = Array(try l1(at: position).prefix(Int(needed)))
+    loaded += [UInt64](repeating: 0, count: Int(needed) - loaded.count)
+    for offset in activeL1 { addTree(offset, -1) }
+    for offset in loaded { addTree(offset, 1) }
+    activeL1 = loaded
+    size = newSize
+  }
+
+  /// Removes a snapshot.
+  public mutating func deleteSnapshot(position: Int) throws(Qcow2Error) {
+    for offset in try l1(at: position) { addTree(offset, -1) }
+    let entry = table.entries.remove(at: position)
+    if newL1s.removeValue(forKey: position) == nil, entry.l1Size > 0 {
+      droppedRuns.append(
+        HostRun(
+          first: geometry.cluster(at: entry.l1TableOffset),
+          count: geometry.clusterCount(bytes: Int(entry.l1Size) * 8)))
+    }
+    newL1s = Dictionary(
+      uniqueKeysWithValues: newL1s.map { ($0.key > position ? $0.key - 1 : $0.key, $0.value) })
+  }
+
+  /// The L2 tables that a snapshot's L1 points to.
+  func l1(at position: Int) throws(Qcow2Error) -> [UInt64] {
+    if let new = newL1s[position] { return new }
+    do {
+      return try image.readL1(of: table.entries[position]).map { $0 & TableEntry.offsetMask }
+    } catch let error {
+      throw error.in(image.path)
+    }
+  }
+}

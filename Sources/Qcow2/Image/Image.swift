@@ -1,0 +1,258 @@
+/// One qcow2 image, opened and checked as far as its first cluster and its snapshot table go.
+///
+/// An image does not change while this value lives, except through ``PreparedImage``; whoever opened
+/// it for ``Purpose/change`` holds QEMU's write locks until the last reference is gone.
+public final class Image: Sendable {
+  /// What an image is opened for.
+  public enum Purpose: Sendable, Hashable {
+    /// A short look that tolerates writers: no guarantee beyond the moment.
+    case peek
+    /// Reading content that must not change meanwhile.
+    case read
+    /// Changing it.
+    case change
+    /// Settling an open commit: as ``change``, and fenced, dirty or corrupt images are let in.
+    case recovery
+    /// Checking: as ``read``, whatever state the image is in.
+    case check
+
+    fileprivate var lockMode: ImageLock.Mode {
+      switch self {
+      case .peek: .peek
+      case .read, .check: .read
+      case .change, .recovery: .write
+      }
+    }
+  }
+
+  /// The file.
+  let file: any ImageFile
+  /// What keeps others away; held as long as this image lives.
+  private let lock: ImageLock
+  /// Header, extensions and backing file name.
+  let area: HeaderArea
+  /// Cluster 0 as it is on disk (shorter if the file is).
+  let cluster: [UInt8]
+  /// The snapshot table.
+  let table: SnapshotTable
+  /// The names and places of persistent bitmaps.
+  let bitmaps: [BitmapDirectoryEntry]
+  /// Bytes of the file when it was opened.
+  let fileLength: Int64
+
+  private init(
+    file: any ImageFile, lock: ImageLock, area: HeaderArea, cluster: [UInt8], table: SnapshotTable,
+    bitmaps: [BitmapDirectoryEntry], fileLength: Int64
+  ) {
+    self.file = file
+    self.lock = lock
+    self.area = area
+    self.cluster = cluster
+    self.table = table
+    self.bitmaps = bitmaps
+    self.fileLength = fileLength
+  }
+
+  var geometry: ClusterGeometry { area.header.geometry }
+  var header: Header { area.header }
+
+  /// The path as it was opened.
+  public var path: String { file.path }
+  /// What tells the file from others within this boot.
+  public var identity: FileIdentity { file.identity }
+  /// 2 or 3.
+  public var version: UInt32 { header.version }
+  /// The disk's size in bytes.
+  public var virtualSize: UInt64 { header.size }
+  /// Bytes in a cluster.
+  public var clusterSize: Int { geometry.clusterSize }
+  /// The snapshots in table order.
+  public var snapshots: [Snapshot] {
+    table.entries.map { $0.summary(currentDiskSize: header.size) }
+  }
+  /// The names of persistent dirty bitmaps.
+  public var bitmapNames: [String] { bitmaps.map { String(decoding: $0.name, as: UTF8.self) } }
+  /// snapjob's marks in the first sector.
+  public var marks: Marks { area.marks }
+  /// Whether nobody but snapjob has opened the image for writing since snapjob last wrote it. Version 2
+  /// images cannot tell.
+  public var hasMarker: Bool { header.autoclear.contains(.marker) }
+  /// Whether a commit over several images is under way.
+  public var isFenced: Bool { header.incompatible.contains(.commitPending) }
+  /// Whether it lies on a block device.
+  public var isBlockDevice: Bool { file.isBlockDevice }
+  /// Length and times of the file now.
+  public func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
+
+  /// Lets go of the locks before the last reference is gone.
+  public func unlock() { lock.release() }
+
+  /// The first 512 bytes.
+  public var firstSector: [UInt8] {
+    Array(cluster.prefix(FirstSector.byteCount))
+  }
+}
+
+extension Image {
+  /// How often a peek is repeated when the image changes meanwhile.
+  private static var peekAttempts: Int { 8 }
+
+  /// Opens an image.
+  ///
+  /// - Parameters:
+  ///   - path: the file; nothing that the image names is opened.
+  ///   - purpose: decides on locks and on what is let in.
+  ///   - access: where files come from.
+  ///   - patience: how long to wait while another program holds the image.
+  ///   - onWait: told once, while waiting, who holds it.
+  ///   - isCancelled: asked while waiting; true ends the wait.
+  /// - Throws: ``Qcow2Error`` with the path.
+  public static func open(
+    _ path: String, for purpose: Purpose, access: any FileAccess = PosixFileAccess(),
+    patience: Duration = .zero, onWait: (String) -> Void = { _ in },
+    isCancelled: () -> Bool = { false }
+  ) throws(Qcow2Error) -> Image {
+    do {
+      let file = try access.open(path, purpose.lockMode == .write ? .readWrite : .read)
+      let lock = try ImageLock.acquire(
+        purpose.lockMode, on: file, patience: patience,
+        notice: { onWait($0.description) }, isCancelled: isCancelled)
+      guard purpose == .peek else { return try load(file, lock, for: purpose) }
+      return try peek(file, lock)
+    } catch let error {
+      throw error.in(path)
+    }
+  }
+
+  /// Reads until the first sector is the same before and after.
+  private static func peek(_ file: any ImageFile, _ lock: ImageLock) throws(Qcow2Error) -> Image {
+    var failure: Qcow2Error?
+    for _ in 0..<peekAttempts {
+      let image: Image
+      do {
+        image = try load(file, lock, for: .peek)
+      } catch let error {
+        // A writer may have been in the middle of a change: look again.
+        failure = error
+        continue
+      }
+      let sector = try file.readZeroPadded(byteCount: FirstSector.byteCount, at: 0)
+      if sector == image.firstSector { return image }
+      failure = Qcow2Error(.inUse, "the image keeps changing while it is read; try again")
+    }
+    throw failure ?? .malformed("the image cannot be read")
+  }
+
+  /// The same image read anew through the same file and under the same locks.
+  func reloaded(for purpose: Purpose) throws(Qcow2Error) -> Image {
+    do { return try Self.load(file, lock, for: purpose) } catch { throw error.in(path) }
+  }
+
+  private static func load(
+    _ file: any ImageFile, _ lock: ImageLock, for purpose: Purpose
+  ) throws(Qcow2Error) -> Image {
+    let fileLength = try file.length()
+    let start = try file.readZeroPadded(byteCount: FirstSector.byteCount, at: 0)
+    guard fileLength >= Header.version2ByteCount else {
+      throw .notQcow2(
+        fileLength == 0 ? "the file is empty" : "the file is too short for a qcow2 image")
+    }
+    let clusterSize = 1 << Int(try Header(decodingStart: start).clusterBits)
+    let cluster = try file.readZeroPadded(byteCount: max(clusterSize, start.count), at: 0)
+    let area = try HeaderArea(decoding: cluster)
+    try area.checkIncompatibleFeatures()
+    try admit(area, for: purpose)
+    _ = try area.luksHeader()
+    let table = try readSnapshotTable(file, area.header, fileLength: fileLength, for: purpose)
+    let bitmaps = try readBitmapDirectory(file, area)
+    return Image(
+      file: file, lock: lock, area: area, cluster: cluster, table: table, bitmaps: bitmaps,
+      fileLength: fileLength)
+  }
+
+  /// Throws what opening the image for ``Purpose/change`` would throw because of its state.
+  public func checkChangeable() throws(Qcow2Error) {
+    do { try Self.admit(area, for: .change) } catch { throw error.in(path) }
+  }
+
+  /// Refuses images that the purpose cannot deal with.
+  private static func admit(_ area: HeaderArea, for purpose: Purpose) throws(Qcow2Error) {
+    let features = area.header.incompatible
+    if features.contains(.externalDataFile) {
+      throw .unsupported(
+        "the image keeps its data in an external data file; such images have no internal snapshots")
+    }
+    guard purpose == .change else { return }
+    if features.contains(.corrupt) {
+      throw .corrupt("the image is marked corrupt; repair it with: qemu-img check -r all")
+    }
+    if features.contains(.dirty) {
+      throw .unsupported(
+        "the image was not closed cleanly (lazy refcounts, dirty bit); repair it with: "
+          + "qemu-img check -r all")
+    }
+    if features.contains(.commitPending) {
+      throw .conflict(
+        "a commit over several images is pending on it"
+          + (area.marks.catalog.map { " (catalog \($0))" } ?? "")
+          + "; run: snapjob recover, with the catalog that made it, or to give it up: "
+          + "snapjob recover --abandon --file PATH")
+    }
+  }
+
+  /// Reads the snapshot table, whose length is known only at its end.
+  ///
+  /// A check goes on where it can, as qemu-img's does: behind the end of the file are zeros, and entries
+  /// whose L1 table cannot be right are findings.
+  private static func readSnapshotTable(
+    _ file: any ImageFile, _ header: Header, fileLength: Int64, for purpose: Purpose
+  ) throws(Qcow2Error) -> SnapshotTable {
+    let count = Int(header.snapshotCount)
+    guard count > 0 else { return SnapshotTable() }
+    let offset = Int64(header.snapshotsOffset.bytes)
+    let available = purpose == .check ? Int64(Limits.snapshotTableByteCount) : fileLength - offset
+    guard available > 0 else {
+      throw .malformed("the snapshot table lies beyond the end of the file", at: 64)
+    }
+    var guess = max(64 << 10, count * 128)
+    while true {
+      let length = Int(min(Int64(guess), available))
+      let bytes = try file.readZeroPadded(byteCount: length, at: offset)
+      do {
+        let table = try SnapshotTable(decoding: bytes, count: count)
+        if purpose != .check { try table.validate(header.geometry) }
+        return table
+      } catch let error as Qcow2Error {
+        throw error
+      } catch {
+        guard Int64(length) < available, guess <= Limits.snapshotTableByteCount else {
+          throw .malformed("the snapshot table ends beyond the end of the file", at: UInt64(offset))
+        }
+        guess *= 4
+      }
+    }
+  }
+
+  private static func readBitmapDirectory(
+    _ file: any ImageFile, _ area: HeaderArea
+  ) throws(Qcow2Error) -> [BitmapDirectoryEntry] {
+    guard let ext = try area.bitmapsExtension() else { return [] }
+    let bytes = try file.read(
+      byteCount: Int(ext.directoryByteCount), at: Int64(ext.directoryOffset.bytes))
+    return try BitmapDirectoryEntry.decodeDirectory(
+      bytes, count: Int(ext.count), geometry: area.header.geometry)
+  }
+}
+
+extension Header {
+  /// Decodes the start of a header that may be longer than the bytes: only the version and the cluster
+  /// size are of use then.
+  fileprivate init(decodingStart bytes: [UInt8]) throws(Qcow2Error) {
+    var shortened = bytes
+    // A header length beyond the first sector is checked once the whole cluster is there.
+    if shortened.count >= 104, shortened[7] == 3 {
+      shortened.replaceSubrange(100..<104, with: [0, 0, 0, 104])
+    }
+    try self.init(decoding: shortened)
+  }
+}

@@ -1,0 +1,69 @@
+extension Image {
+  /// Reads the refcount table and all its blocks.
+  func loadRefcounts() throws(Qcow2Error) -> RefcountMap {
+    let geometry = self.geometry
+    let tableEntries = Int(header.refcountTableClusters) * geometry.clusterSize / 8
+    let words = try file.readWords(count: tableEntries, at: header.refcountTableOffset)
+    let fileClusters = geometry.clusterCount(fileLength: fileLength)
+    guard fileClusters <= Limits.refcountMapClusterCount else {
+      throw .overLimit("the file is too large: \(fileClusters) clusters")
+    }
+    let perBlock = geometry.refcountBlockEntryCount
+    // Blocks behind the end of the file describe nothing that is there, but must not be lost.
+    let lastUsed = words.lastIndex { $0 != 0 } ?? -1
+    guard (lastUsed + 1) * perBlock <= 2 * Limits.refcountMapClusterCount else {
+      throw .overLimit("the refcount table describes clusters far beyond the end of the file")
+    }
+    var clusters: [HostCluster?] = []
+    for index in 0...max(lastUsed, 0) {
+      clusters.append(try blockCluster(words[index], fileClusters: fileClusters))
+    }
+    let blocks = try readBlocks(clusters)
+    return RefcountMap(
+      geometry: geometry, blocks: blocks, blockClusters: clusters,
+      clusterLimit: file.isBlockDevice ? Int(fileLength >> Int64(geometry.clusterBits)) : 1 << 47)
+  }
+
+  private func blockCluster(
+    _ word: UInt64, fileClusters: Int
+  ) throws(Qcow2Error) -> HostCluster? {
+    guard word != 0 else { return nil }
+    let offset = HostOffset(word)
+    guard geometry.isAligned(offset), offset.bytes <= Limits.hostOffset,
+      geometry.cluster(at: offset).index < fileClusters
+    else {
+      throw .corrupt(
+        "a refcount block lies beyond the end of the file or not on a cluster; run snapjob check",
+        at: word)
+    }
+    return geometry.cluster(at: offset)
+  }
+
+  private func readBlocks(_ clusters: [HostCluster?]) throws(Qcow2Error) -> [[UInt32]] {
+    var blocks = [[UInt32]](repeating: [], count: clusters.count)
+    let present = clusters.indices.filter { clusters[$0] != nil }
+      .sorted { (clusters[$0]?.index ?? 0) < (clusters[$1]?.index ?? 0) }
+    let size = geometry.clusterSize
+    let atOnce = max(1, PosixFile.batchByteCount / size)
+    var first = 0
+    while first < present.count {
+      let start = clusters[present[first]]?.index ?? 0
+      var count = 1
+      while count < atOnce, first + count < present.count,
+        clusters[present[first + count]]?.index == start + count
+      { count += 1 }
+      if first > 0, clusters[present[first - 1]]?.index == start {
+        throw .corrupt(
+          "two refcount table entries point to one block; run snapjob check",
+          at: geometry.offset(of: HostCluster(start)).bytes)
+      }
+      let bytes = try file.read(byteCount: count * size, at: Int64(start * size))
+      for block in 0..<count {
+        blocks[present[first + block]] = try RefcountBlockCoding.decode(
+          bytes[block * size..<(block + 1) * size], order: geometry.refcountOrder)
+      }
+      first += count
+    }
+    return blocks
+  }
+}

@@ -1,0 +1,95 @@
+internal import Jobs
+internal import Qcow2
+
+/// The images of a job's nodes, open and locked.
+struct OpenImages: Sendable {
+  /// One node with its image.
+  struct Member: Sendable {
+    let node: Node
+    let image: Image
+  }
+
+  let members: [Member]
+
+  /// Opens the images of all nodes; none stays open if one cannot be.
+  ///
+  /// - Parameters:
+  ///   - settling: the record that is being settled by this very work; it is no obstacle.
+  init(
+    _ nodes: [Node], for purpose: Image.Purpose, access: ImageAccess,
+    settling: CommitID? = nil, control: JobControl? = nil
+  ) throws(JobError) {
+    var members: [Member] = []
+    // The same order everywhere, so that two jobs cannot wait for each other.
+    for node in nodes.sorted(by: { $0.path < $1.path }) {
+      do {
+        let image = try Image.open(
+          node.path, for: purpose, patience: access.lockPatience, onWait: access.onWait,
+          isCancelled: { control.map { (try? $0.checkpoint()) == nil } ?? false })
+        if let twin = members.first(where: { $0.image.identity == image.identity }) {
+          throw JobError(
+            .conflict,
+            "Nodes '\(twin.node.name)' and '\(node.name)' are the same file (\(node.path))")
+        }
+        members.append(Member(node: node, image: image))
+      } catch {
+        members.forEach { $0.image.unlock() }
+        try control?.checkpoint()
+        throw Self.refined(error, node, among: members)
+      }
+    }
+    self.members = nodes.compactMap { node in members.first { $0.node == node } }
+    do {
+      try checkOpenRecords(access.log, settling: settling)
+      try checkBlockDevices()
+    } catch {
+      unlock()
+      throw error
+    }
+  }
+
+  /// Two nodes on one file meet each other's lock before they meet each other's identity.
+  private static func refined(
+    _ error: any Error, _ node: Node, among members: [Member]
+  ) -> JobError {
+    if let error = error as? Qcow2Error, error.code == .inUse,
+      let looked = try? Image.open(node.path, for: .peek),
+      let twin = members.first(where: { $0.image.identity == looked.identity })
+    {
+      return JobError(
+        .conflict, "Nodes '\(twin.node.name)' and '\(node.name)' are the same file (\(node.path))")
+    }
+    return JobError(wrapping: error, node: node.name.description)
+  }
+
+  /// An image of a commit that is not settled must not change.
+  private func checkOpenRecords(_ log: any CommitLog, settling: CommitID?) throws(JobError) {
+    for record in try log.openRecords() where record.id != settling {
+      for commit in record.images {
+        guard
+          let member = members.first(where: {
+            $0.image.path == commit.path || $0.image.identity == commit.identity
+          })
+        else { continue }
+        let isWaiting = record.images.contains { !CommitState.canReach($0) }
+        throw JobError(
+          isWaiting ? .inUse : .conflict,
+          "\(member.node.name): \(member.image.path) belongs to a commit that is not settled (job "
+            + "\(record.jobs.map(\.description).joined(separator: ", "))). See: snapjob recover")
+      }
+    }
+  }
+
+  /// Without marks a block device cannot tell whether others have written.
+  private func checkBlockDevices() throws(JobError) {
+    guard members.count > 1 else { return }
+    for member in members where member.image.version == 2 && member.image.isBlockDevice {
+      throw JobError(
+        .refused,
+        "\(member.node.name): a version 2 image on a block device can take part in one-disk jobs only; "
+          + "convert it with: qemu-img amend -o compat=1.1 \(member.image.path)")
+    }
+  }
+
+  func unlock() { members.forEach { $0.image.unlock() } }
+}

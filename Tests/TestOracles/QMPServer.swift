@@ -1,0 +1,43 @@
+import Glibc
+import SystemPackage
+
+/// The value of `-blockdev` for a qcow2 file.
+func blockdev(node: String, path: String, isReadOnly: Bool = false) -> String {
+  """
+  {"driver": "qcow2", "node-name": \(JSONValue.quoted(node)), "read-only": \(isReadOnly), \
+  "discard": "unmap", "file": {"driver": "file", "filename": \(JSONValue.quoted(path))}}
+  """
+}
+
+/// Starts a program that serves QMP, and connects to it.
+///
+/// - Parameters:
+///   - words: the program and its arguments.
+///   - socketPath: where it will listen.
+///   - directory: for its output, which becomes part of the error if it does not start.
+/// - Returns: the running program and the connection.
+/// - Throws: ``OracleError`` with its output, if it did not start.
+func startServer(
+  _ words: [String], socketPath: String, _ directory: TemporaryDirectory
+) throws(OracleError) -> (ChildProcess, QMPSocket) {
+  let logPath = directory.path("log")
+  let (input, log): (FileDescriptor, FileDescriptor)
+  do {
+    input = try .open("/dev/null", .readOnly, options: .closeOnExec)
+    log = try .open(
+      FilePath(logPath), .writeOnly, options: [.create, .closeOnExec],
+      permissions: .ownerReadWrite)
+  } catch {
+    throw OracleError("cannot start \(words): \(error)")
+  }
+  defer {
+    input.closeIgnoringErrors()
+    log.closeIgnoringErrors()
+  }
+  let process = try ChildProcess(words, input: input, output: log, error: log)
+  do {
+    return (process, try QMPSocket(path: socketPath, of: process))
+  } catch {
+    throw OracleError("\(error)\n\(try Command.run("cat", [logPath]).text)")
+  }
+}

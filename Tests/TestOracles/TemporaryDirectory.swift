@@ -1,0 +1,24 @@
+import Glibc
+
+/// A directory for one test; it and its contents go when the last reference does.
+public final class TemporaryDirectory: Sendable {
+  /// Its absolute path.
+  public let path: String
+
+  /// Makes an empty one under `TMPDIR`, or `/tmp`.
+  ///
+  /// - Throws: ``OracleError`` if the directory cannot be made.
+  public init() throws(OracleError) {
+    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var template = Array("\(parent)/snapjob-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw OracleError("mkdtemp \(parent)/snapjob-test-XXXXXX failed: errno \(errno)")
+    }
+    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// The path of an entry, whether it is there or not.
+  public func path(_ name: String) -> String { "\(path)/\(name)" }
+
+  deinit { _ = try? Command.attempt("rm", ["-rf", "--", path]) }
+}
