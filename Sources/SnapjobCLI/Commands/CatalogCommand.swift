@@ -47,6 +47,13 @@ struct CatalogCheckCommand: Verb {
       machine: Settings.defaultMachine, recovers: false
     ) { try await $0.execute("x-snapjob-catalog", ["action": "check"]) }
     session.output.json(result)
+    let problems = result.texts("problems")
+    if !problems.isEmpty {
+      throw CommandFailure(
+        .catalog,
+        "\(session.settings.catalog) is damaged: \(problems.joined(separator: "; ")). "
+          + "Move it away and put a backup in its place")
+    }
     if !session.output.isQuiet { session.output.line("\(session.settings.catalog): no errors") }
     return .done
   }

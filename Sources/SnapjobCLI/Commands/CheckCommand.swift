@@ -39,16 +39,20 @@ struct CheckCommand: Verb {
       }
       output.json(checks)
       for (index, check) in checks.elements.enumerated() {
-        if checks.elements.count > 1 {
-          let name = Table.printable(check.text("target"))
-          output.line("\(index > 0 ? "\n" : "")\(name):")
-        }
-        let report = CheckReport(check["result"] ?? [:])
-        for message in report.messages { output.console.err.write(message + "\n") }
-        if !output.isQuiet { output.line(report.text) }
+        report(check, isFirst: index == 0, isOnly: checks.elements.count == 1, to: output)
       }
       return CheckReport.worst(checks.elements.map { CheckReport($0["result"] ?? [:]).status })
     }
+  }
+
+  private func report(_ check: QMPValue, isFirst: Bool, isOnly: Bool, to output: Output) {
+    let name = Table.printable(check.text("target"))
+    let report = CheckReport(check["result"] ?? [:])
+    if !isOnly { output.line("\(isFirst ? "" : "\n")\(name):") }
+    for message in report.messages {
+      output.console.err.write((report.isChecked ? "" : "snapjob: \(name): ") + message + "\n")
+    }
+    if report.isChecked, !output.isQuiet { output.line(report.text) }
   }
 }
 

@@ -22,10 +22,11 @@ struct RawCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     let arguments = try parsedArguments()
+    let command = command
     return try await session.withEndpoint { endpoint in
       guard let id = arguments?["job-id"]?.asText else {
         do {
-          write(["return": try await endpoint.execute(command, arguments)], session)
+          Self.write(["return": try await endpoint.execute(command, arguments)], session)
           return .done
         } catch let error as QMPError {
           throw Self.refusal(error, session)
@@ -35,7 +36,7 @@ struct RawCommand: Verb {
         until: .conclusion
       ) {
         do {
-          write(["return": try await endpoint.execute(command, arguments)], session)
+          Self.write(["return": try await endpoint.execute(command, arguments)], session)
         } catch let error as QMPError {
           throw Self.refusal(error, session)
         }
@@ -62,7 +63,7 @@ struct RawCommand: Verb {
     return value
   }
 
-  private func write(_ reply: QMPValue, _ session: Session) {
+  private static func write(_ reply: QMPValue, _ session: Session) {
     session.output.console.out.write(reply.jsonText + "\n")
   }
 

@@ -12,7 +12,7 @@ struct VerifyCommand: Verb {
       counted. An argument with a slash is a file, otherwise a node, otherwise an existing file; \
       without arguments all nodes of the machine.
 
-      Exit codes: 0 equal, 2 the readers differ, 1 the second reader could not look.
+      Exit codes: 0 equal, as far as the second reader can look, 2 the readers differ.
 
       Examples:
         snapjob verify
@@ -33,19 +33,19 @@ struct VerifyCommand: Verb {
     }
   }
 
-  /// Differences weigh most, then what could not be compared.
+  /// Differences weigh most, then the first image that could not be read.
   static func status(_ reports: [QMPValue]) -> ExitStatus {
     if reports.contains(where: { !($0["differences"]?.elements.isEmpty ?? true) }) {
       return .differs
     }
-    let hasProblem = reports.contains { !$0.text("problem").isEmpty }
-    return hasProblem ? .failed : .done
+    let codes = reports.map { Int32(truncatingIfNeeded: $0.integer("exit-code")) }
+    return codes.first { $0 != 0 }.map(ExitStatus.init(rawValue:)) ?? .done
   }
 
   /// One image's report for people.
   static func lines(_ report: QMPValue) -> [String] {
     let name = Table.printable(report.text("target"))
-    let reader = report.text("second-reader")
+    let reader = report["second-reader"]?.asText ?? "libqcow"
     let problem = report.text("problem")
     guard problem.isEmpty else { return ["\(name): not compared: \(Table.printable(problem))"] }
     let differences = report["differences"]?.elements ?? []

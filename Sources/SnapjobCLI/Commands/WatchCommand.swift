@@ -17,29 +17,38 @@ struct WatchCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    try await session.withEndpoint { endpoint in
-      if allMachines {
-        try await EventLog(endpoint: endpoint, interval: session.host.pollInterval)
-          .follow { event, machine in
-            report(event, machine: machine, output: session.output)
-          }
-      } else {
-        for await event in endpoint.events() {
+    try await session.withEndpoint(followsAllMachines: allMachines) { endpoint in
+      var machines: [String: String] = [:]
+      for await event in endpoint.events() {
+        let id = event.data?.text("id") ?? ""
+        if let job, job != id { continue }
+        guard allMachines else {
           report(event, machine: nil, output: session.output)
+          continue
         }
-        throw CommandFailure(.connection, "the events have ended: this reader was too slow")
+        let known = machines[id]
+        let machine = try await known == nil ? endpoint.findJob(id)?.machine : known
+        machines[id] = event.data?.text("status") == "null" ? nil : machine
+        report(Self.event(event, ofMachine: machine), machine: machine, output: session.output)
       }
+      throw CommandFailure(.connection, "the events have ended: this reader was too slow")
     }
-    return .done
+  }
+
+  /// The event with its job's machine beside the data that it has.
+  private static func event(_ event: QMPEvent, ofMachine machine: String?) -> QMPEvent {
+    let members = event.data?.members ?? []
+    let name: QMPValue = machine.map { .string($0) } ?? .null
+    return QMPEvent(
+      name: event.name, data: .object(members + [.init("machine", name)]),
+      microseconds: event.microseconds)
   }
 
   private func report(_ event: QMPEvent, machine: String?, output: Output) {
-    let id = event.data?.text("id") ?? ""
-    if let job, job != id { return }
     let time = Moment(microseconds: event.microseconds).localClockText
     let status = event.data?.text("status") ?? event.name
+    let id = Table.printable(event.data?.text("id") ?? "")
     output.json(JobLines.event(event))
-    let column = allMachines ? "  \(machine ?? "-")" : ""
-    output.line("\(time)\(column)  \(Table.printable(id))  \(status)")
+    output.line("\(time)\(allMachines ? "  \(machine ?? "-")" : "")  \(id)  \(status)")
   }
 }

@@ -48,8 +48,6 @@ struct JobFollower {
 
   /// Starts a job and follows it.
   ///
-  /// While the machine is busy, starting is tried again for as long as `--wait-lock` says.
-  ///
   /// - Parameters:
   ///   - goal: how far.
   ///   - limit: how long to wait for the goal; nil for ever.
@@ -57,15 +55,13 @@ struct JobFollower {
   /// - Returns: how it ended.
   /// - Throws: what `start` throws, or the endpoint's error when the job cannot be looked at.
   func follow(
-    until goal: Goal, limit: Duration? = nil, start: () async throws -> Void = {}
+    until goal: Goal, limit: Duration? = nil,
+    start: @escaping @Sendable () async throws -> Void = {}
   ) async throws -> Outcome {
     let (inputs, feed) = AsyncStream.makeStream(of: Input.self)
     let events = endpoint.events()
-    defer { releaseSignals() }
-    try await patiently {
-      takeSignals(feed)
-      try await start()
-    }
+    defer { if cancelsOnSignal { session.surroundings.signals.release() } }
+    try await begin(feed, start)
     let interval = session.host.pollInterval
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { for await event in events { feed.yield(.event(event)) } }
@@ -86,38 +82,31 @@ struct JobFollower {
     }
   }
 
-  private func patiently(_ start: () async throws -> Void) async throws {
-    let clock = ContinuousClock()
-    let deadline = clock.now + session.settings.lockPatience
-    var hasTold = false
-    while true {
-      do {
-        return try await start()
-      } catch let error as QMPError where error.kind == "inUse" && clock.now < deadline {
-        // Nothing has begun: while waiting, a signal ends the program.
-        releaseSignals()
-        if !hasTold { output.note("waiting: \(error.desc)") }
-        hasTold = true
-      }
-      try await Task.sleep(for: session.host.pollInterval)
-    }
-  }
-
-  private func releaseSignals() {
-    if cancelsOnSignal { session.surroundings.signals.release() }
-  }
-
-  private func takeSignals(_ feed: AsyncStream<Input>.Continuation) {
-    guard cancelsOnSignal else { return }
-    let signals = session.surroundings.signals
+  /// Starts the job. A signal gives up a start that waits for a busy machine; if the job began all
+  /// the same, it is cancelled like any other.
+  private func begin(
+    _ feed: AsyncStream<Input>.Continuation, _ start: @escaping @Sendable () async throws -> Void
+  ) async throws {
+    guard cancelsOnSignal else { return try await start() }
+    let starting = Starting()
     let err = output.console.err
+    let signals = session.surroundings.signals
     signals.take { signal, count in
       switch InterruptionPolicy.action(count: count) {
-      case .cancel: feed.yield(.signal(signal))
+      case .cancel:
+        starting.giveUp(because: signal)
+        feed.yield(.signal(signal))
       case .leaveToRecovery:
         err.write("\nsnapjob: stopped; the rest is left to recovery (snapjob recover)\n")
         signals.endProcess(.failed)
       }
+    }
+    do {
+      try await starting.run(start)
+    } catch {
+      guard let signal = starting.signal else { throw error }
+      throw CommandFailure(
+        .interrupted(by: signal), "interrupted before job \(id) began; nothing was changed")
     }
   }
 

@@ -26,7 +26,10 @@ struct CheckReport {
     return statuses.first { $0 != .done } ?? .done
   }
 
-  /// What `qemu-img check` prints for people.
+  /// Whether the image could be looked at.
+  var isChecked: Bool { [0, 2, 3].contains(status.rawValue) }
+
+  /// What `qemu-img check` prints for people about an image that could be looked at.
   var text: String {
     let corruptions = result.integer("corruptions")
     let leaks = result.integer("leaks")

@@ -13,6 +13,8 @@ struct DoorRequest: Sendable {
   let lockPatience: Duration
   /// Whether what an earlier process left is settled first.
   let recovers: Bool
+  /// Whether the events tell of the jobs of all machines.
+  let followsAllMachines: Bool
   /// Told once who holds what is being waited for.
   let onWait: @Sendable (String) -> Void
   /// Told what opening has settled or could not settle.

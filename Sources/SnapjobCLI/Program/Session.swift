@@ -20,18 +20,20 @@ struct Session: Sendable {
   ///   - machine: the machine; nil for the one of the global options.
   ///   - files: images of a one-off machine instead.
   ///   - recovers: whether what an earlier process left is settled first.
+  ///   - followsAllMachines: whether the events tell of the jobs of all machines.
   ///   - body: uses it.
   /// - Returns: what the body returns.
   /// - Throws: the endpoint's error if it cannot be opened, or what the body throws.
   func withEndpoint<Result>(
     machine: String? = nil, files: [String] = [], recovers: Bool = true,
-    _ body: (any QMPEndpoint) async throws -> Result
+    followsAllMachines: Bool = false, _ body: (any QMPEndpoint) async throws -> Result
   ) async throws -> Result {
     let output = output
     let request = DoorRequest(
       catalog: settings.catalog, machine: machine ?? settings.machine,
       files: files.map(host.absolute), lockPatience: settings.lockPatience,
-      recovers: recovers, onWait: { output.note("waiting: \($0)") },
+      recovers: recovers, followsAllMachines: followsAllMachines,
+      onWait: { output.note("waiting: \($0)") },
       onNotice: { output.note($0) })
     let opened = try await surroundings.door.open(request)
     do {
