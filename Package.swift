@@ -99,7 +99,8 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
-      name: "MonitorTests", dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs"],
+      name: "MonitorTests",
+      dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2"],
       swiftSettings: house),
     .testTarget(
       name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],
