@@ -62,7 +62,22 @@ public struct StoredImages: MachineImages {
 
   /// Checks an image.
   public func check(_ path: String) throws(JobError) -> ImageCheckReport {
-    throw JobError(.general, "not built")
+    do {
+      let found = try Image.open(path, for: .check).check()
+      var report = ImageCheckReport()
+      report.checkErrors = Int64(found.checkErrors)
+      report.corruptions = Int64(found.corruptions)
+      report.leaks = Int64(found.leaks)
+      report.totalClusters = Int64(found.totalClusters)
+      report.allocatedClusters = Int64(found.allocatedClusters)
+      report.fragmentedClusters = Int64(found.fragmentedClusters)
+      report.compressedClusters = Int64(found.compressedClusters)
+      report.imageEndOffset = Int64(clamping: found.imageEndOffset)
+      report.messages = found.messages
+      return report
+    } catch {
+      throw JobError(wrapping: error)
+    }
   }
 
   /// The name of the reader that our own is compared with.

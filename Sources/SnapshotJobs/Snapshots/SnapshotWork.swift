@@ -46,7 +46,7 @@ public struct SnapshotWork: JobWork {
 
   /// Opens and locks the images, checks everything, and prepares each for its new first sector.
   ///
-  /// - Throws: ``JobError``; every image is as it was then.
+  /// - Throws: `JobError`; every image is as it was then.
   public func prepare(_ control: JobControl) throws -> any PreparedWork {
     try request.checkTags()
     let nodes = try NodeSet(request, machine: machine).nodes
@@ -73,7 +73,7 @@ public struct SnapshotWork: JobWork {
     let work = zip(members, plan.drafts).compactMap { member, draft in
       draft.map { (node: member.node, draft: $0) }
     }
-    work.forEach { control.foresee($0.draft.workByteCount) }
+    work.forEach { control.foresee($0.draft.settleByteCount) }
     let outcomes = runInParallel(work) { item in
       var draft = item.draft
       do {
@@ -92,9 +92,12 @@ public struct SnapshotWork: JobWork {
   ) throws -> [PreparedSnapshots.Member] {
     let outcomes = runInParallel(settled) { item in
       do {
+        let estimate = item.draft.writeByteCountEstimate
+        control.foresee(estimate)
         let prepared = try item.draft.prepare(commit: CommitID(), catalog: access.log.catalogID) {
           try control.advance($0)
         }
+        control.foresee(prepared.bytesWritten - estimate)
         return PreparedSnapshots.Member(node: item.node, prepared: prepared)
       } catch {
         throw JobError(wrapping: error, node: item.node.name.description)
