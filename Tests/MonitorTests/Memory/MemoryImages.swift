@@ -1,9 +1,9 @@
 import FoundationEssentials
 import Jobs
 import Monitor
-import Qcow2
 import Synchronization
 
+@testable import Qcow2
 @testable import SnapshotJobs
 
 /// Images in memory: files that are only names, and jobs that do what a test says.
@@ -19,8 +19,22 @@ final class MemoryImages: MachineImages {
     var body: @Sendable (JobControl) throws -> Void = { _ in }
   }
 
-  let state = Mutex(State())
+  private let state = Mutex(State())
   var secondReaderName: String { "toyreader 1" }
+
+  /// What snapshot commands asked for, in order.
+  var requests: [SnapshotRequest] { state.withLock { state in state.requests } }
+
+  /// The paths that exist.
+  var files: Set<String> { state.withLock { state in state.files } }
+
+  /// Sets what images are like.
+  func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
+
+  /// Sets what the work of snapshot jobs does from now on.
+  func work(by body: @escaping @Sendable (JobControl) throws -> Void) {
+    state.withLock { state in state.body = body }
+  }
 
   func add(_ paths: String...) { state.withLock { state in state.files.formUnion(paths) } }
 
