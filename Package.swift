@@ -45,7 +45,8 @@ let package = Package(
     .target(
       name: "JobCatalog",
       dependencies: [
-        "Jobs", "SnapshotJobs", log, system, .product(name: "GRDB", package: "GRDB.swift"),
+        "Jobs", "SnapshotJobs", "Qcow2", log, system,
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),
     .target(name: "QMP", swiftSettings: house),
@@ -90,7 +91,11 @@ let package = Package(
       name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
       swiftSettings: house),
     .testTarget(
-      name: "JobCatalogTests", dependencies: ["JobCatalog", "SnapshotJobs", "Jobs", system],
+      name: "JobCatalogTests",
+      dependencies: [
+        "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", system,
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(

@@ -5,8 +5,8 @@ import Synchronization
 
 /// One catalog, open in this process: the truth about jobs, machines and commit records.
 ///
-/// It is three stores on one SQLite database: ``Jobs/JobStore``, ``SnapshotJobs/MachineStore`` and
-/// ``SnapshotJobs/CommitLog``. Any number of processes, and of values in one process, may have the
+/// It is three stores on one SQLite database: `JobStore`, `MachineStore` and
+/// `CommitLog`. Any number of processes, and of values in one process, may have the
 /// same catalog open; each value is a worker of its own. All calls are synchronous, may come from
 /// any thread, and wait at most five seconds for another process.
 public final class Catalog: Sendable {
@@ -31,7 +31,7 @@ public final class Catalog: Sendable {
   /// - Parameters:
   ///   - path: the file; relative paths count from the current directory.
   ///   - logger: where remarks go that concern no call's outcome.
-  /// - Throws: ``JobError``: kind catalog if it is read-only, corrupt, no catalog, locked, on a
+  /// - Throws: `JobError`: kind catalog if it is read-only, corrupt, no catalog, locked, on a
   ///   network filesystem or from a newer version (nothing is changed then); permission or
   ///   no space if the system said so.
   public convenience init(

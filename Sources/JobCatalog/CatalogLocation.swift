@@ -14,7 +14,7 @@ extension Catalog {
   ///   - environment: the environment variables.
   ///   - uid: the effective user id.
   /// - Returns: the path; whether a catalog can be there is seen when it is opened.
-  /// - Throws: ``JobError`` (usage) if a user has no home directory.
+  /// - Throws: `JobError` (usage) if a user has no home directory.
   public static func location(
     option: String? = nil, environment: [String: String], uid: UInt32
   ) throws(JobError) -> String {

@@ -24,7 +24,7 @@ extension Catalog: CommitLog {
 
   /// Marks a record as done so that it survives a power failure; a second time changes nothing.
   ///
-  /// - Throws: ``JobError`` (not found) if there is no such record, or the catalog's own failure.
+  /// - Throws: `JobError` (not found) if there is no such record, or the catalog's own failure.
   public func close(_ id: CommitID, note: String?) throws(JobError) {
     try database.writeDurably { db in
       try CommitTable(db).close(id, note: note, at: Clock.now())

@@ -31,7 +31,7 @@ final class CatalogDatabase: Sendable {
 
   /// Opens a catalog, creates it if there is none, and brings its schema up to date.
   ///
-  /// - Throws: ``JobError``. An existing file that is no catalog, or one from a newer version, is
+  /// - Throws: `JobError`. An existing file that is no catalog, or one from a newer version, is
   ///   unchanged then; one whose migration failed is as before that migration.
   init(path given: String, settings: Settings) throws(JobError) {
     let file = try CatalogFile(at: given, busyTimeout: settings.busyTimeout)
@@ -97,7 +97,7 @@ final class CatalogDatabase: Sendable {
 
   /// Writes in one transaction that survives the end of this process (`synchronous=NORMAL`).
   ///
-  /// - Throws: ``JobError``; nothing is written then, unless COMMIT itself failed.
+  /// - Throws: `JobError`; nothing is written then, unless COMMIT itself failed.
   @discardableResult
   func write<Value>(_ body: (Database) throws -> Value) throws(JobError) -> Value {
     do {
@@ -109,7 +109,7 @@ final class CatalogDatabase: Sendable {
 
   /// Writes in one transaction that survives a power failure (`synchronous=FULL`).
   ///
-  /// - Throws: ``JobError``; nothing is written then, unless COMMIT itself failed.
+  /// - Throws: `JobError`; nothing is written then, unless COMMIT itself failed.
   @discardableResult
   func writeDurably<Value>(_ body: (Database) throws -> Value) throws(JobError) -> Value {
     do {
@@ -161,7 +161,7 @@ final class CatalogDatabase: Sendable {
 
   /// Copies the database, as it is in one instant, into a new file (0600).
   ///
-  /// - Throws: ``JobError``: a conflict if the file exists; the new file is removed otherwise.
+  /// - Throws: `JobError`: a conflict if the file exists; the new file is removed otherwise.
   func copy(to target: String) throws(JobError) {
     let place = CatalogFailure(path: target, busyTimeout: settings.busyTimeout)
     guard try CatalogFile.create(target, place) else {

@@ -20,7 +20,7 @@ struct CatalogFile {
   /// Checks a catalog's file, or creates an empty one (0600) in a directory that is created as
   /// well (0700) if need be.
   ///
-  /// - Throws: ``JobError`` with the reason why no catalog can be here; directories that were
+  /// - Throws: `JobError` with the reason why no catalog can be here; directories that were
   ///   created stay.
   init(at given: String, busyTimeout: Duration) throws(JobError) {
     guard !given.isEmpty, !given.hasSuffix("/"), !given.utf8.contains(0) else {

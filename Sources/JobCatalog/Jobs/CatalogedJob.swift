@@ -19,7 +19,7 @@ extension Catalog {
   ///   - id: only jobs of this id; several can have had it one after the other.
   ///   - includeDismissed: the history as well, not only what `query-jobs` tells of.
   /// - Returns: the jobs, those of other processes with what can be said of these now.
-  /// - Throws: ``JobError`` if the catalog cannot be read.
+  /// - Throws: `JobError` if the catalog cannot be read.
   public func history(
     subject: String?, allSubjects: Bool, id: JobID? = nil, includeDismissed: Bool = true
   ) throws(JobError) -> [CatalogedJob] {
@@ -39,7 +39,7 @@ extension Catalog {
 
   /// The status changes of the newest job of this id, dismissed or not.
   ///
-  /// - Throws: ``JobError`` with QEMU's text `Job not found` if there never was one.
+  /// - Throws: `JobError` with QEMU's text `Job not found` if there never was one.
   public func statusLog(of id: JobID) throws(JobError) -> [(status: JobStatus, time: Timestamp)] {
     try database.read { db in
       let jobs = try JobTable(db).history(

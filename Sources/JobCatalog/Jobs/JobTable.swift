@@ -14,7 +14,7 @@ struct JobTable {
   ///   - worker: the process they belong to.
   ///   - busy: the error that names a job in the way of a subject.
   /// - Returns: the number of the transaction.
-  /// - Throws: ``JobError`` if an id is taken or a subject is busy.
+  /// - Throws: `JobError` if an id is taken or a subject is busy.
   func insert(
     _ jobs: [JobRecord], worker: Int64, busy: (String, JobRow) -> JobError
   ) throws -> Int64 {
@@ -84,7 +84,7 @@ struct JobTable {
 
   /// The number of the job of this id that is not dismissed.
   ///
-  /// - Throws: ``JobError`` with QEMU's text if there is none.
+  /// - Throws: `JobError` with QEMU's text if there is none.
   func number(_ id: JobID) throws -> Int64 {
     let number = try Int64.fetchOne(
       db, sql: "SELECT seq FROM job WHERE id = ? AND dismissed IS NULL",
@@ -101,7 +101,8 @@ struct JobTable {
 
   /// Writes a status change and what of the record changes with it.
   func update(_ job: JobRecord, at time: Timestamp) throws {
-    let number = try number(job.id)
+    guard let row = try row(job.id) else { throw JobError(.notFound, "Job not found") }
+    let number = row.number
     if job.status == .null {
       try dismiss(number, at: time)
     } else {
@@ -115,7 +116,10 @@ struct JobTable {
           job.error?.message, job.result, job.started?.microseconds, job.concluded?.microseconds,
           number,
         ])
-      try StatusTable(db).append(job.status, of: number, at: time)
+      // A record may change while its status stays: that is no event.
+      if row.record.status != job.status {
+        try StatusTable(db).append(job.status, of: number, at: time)
+      }
       if job.status == .concluded { try release(number) }
     }
   }

@@ -18,7 +18,7 @@ struct VerbTable {
 
   /// The answer to a request; nil while it has none.
   ///
-  /// - Throws: ``JobError`` (not found) if there is no such request.
+  /// - Throws: `JobError` (not found) if there is no such request.
   func answer(to number: Int64) throws -> VerbAnswer? {
     let row = try Row.fetchOne(
       db, sql: "SELECT answered, error_kind, error_message FROM verb_request WHERE number = ?",

@@ -23,7 +23,7 @@ extension Catalog {
   ///
   /// - Parameter now: the time to count from; nil for the clock's.
   /// - Returns: how many jobs were moved and deleted.
-  /// - Throws: ``JobError``; nothing is changed then.
+  /// - Throws: `JobError`; nothing is changed then.
   @discardableResult
   public func prune(now: Timestamp? = nil) throws(JobError) -> PruneReport {
     let now = now ?? Clock.now()
@@ -48,7 +48,7 @@ extension Catalog {
   /// machines, open commit records and jobs decode.
   ///
   /// - Returns: a sentence for each thing that is wrong; none for a catalog in good order.
-  /// - Throws: ``JobError`` if the disk is full or access was refused.
+  /// - Throws: `JobError` if the disk is full or access was refused.
   public func check() throws(JobError) -> [String] {
     var problems: [String] = []
     // Each look by itself: what is wrong in one place must not hide what is wrong in another.
@@ -97,7 +97,7 @@ extension Catalog {
   /// Copies the catalog, as it is in one instant, into a new file (0600) while others go on using
   /// it.
   ///
-  /// - Throws: ``JobError``: a conflict if the file exists, or what went wrong; no file is left
+  /// - Throws: `JobError`: a conflict if the file exists, or what went wrong; no file is left
   ///   behind then.
   public func backup(to path: String) throws(JobError) { try database.copy(to: path) }
 }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Wakes tasks when something was stored, by this process or another.
 final class ChangeSignal: Sendable {
   private struct State {
@@ -9,7 +7,7 @@ final class ChangeSignal: Sendable {
     var abandoned: Set<UInt64> = []
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Grows with every change; to be read before what is waited for is looked at.
   var generation: UInt64 { state.withLock { state in state.generation } }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Passes the status changes of all processes on to those who follow them.
 ///
 /// Every change goes through the store and comes from there, so that all followers see the changes
@@ -15,9 +13,9 @@ final class JobBroadcast: Sendable {
   static let capacity = 1024
 
   private let store: any JobStore
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   /// Kept apart because a stream may end while the state is held.
-  private let ended = Mutex(Set<Int>())
+  private let ended = Guarded(Set<Int>())
 
   init(store: any JobStore) { self.store = store }
 

@@ -23,7 +23,7 @@ public struct JobRecord: Sendable, Hashable {
   public var status: JobStatus
   /// Bytes done and to do.
   public var progress: JobProgress
-  /// Why it failed.
+  /// Why it failed; of a pending job, why its commit is not decided.
   public var error: JobError?
   /// When it was created.
   public var created: Timestamp

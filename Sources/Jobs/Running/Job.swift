@@ -17,7 +17,7 @@ final class Job: Sendable {
   let meter = ProgressMeter()
   let limit = SpeedLimit()
   private let ledger: JobLedger
-  private let state: Mutex<State>
+  private let state: Guarded<State>
   private let needsAttention = Atomic<Bool>(false)
   private let bell = DispatchSemaphore(value: 0)
 
@@ -27,7 +27,7 @@ final class Job: Sendable {
     isAutoFinalized = record.autoFinalize
     self.work = work
     self.ledger = ledger
-    state = Mutex(State(machine: JobStateMachine(record)))
+    state = Guarded(State(machine: JobStateMachine(record)))
   }
 
   /// The job as it is now, with its live progress.

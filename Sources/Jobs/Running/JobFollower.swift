@@ -1,5 +1,4 @@
 import Dispatch
-import Synchronization
 
 /// Looks at regular intervals for what other processes have stored, as long as anybody cares.
 final class JobFollower: Sendable {
@@ -7,7 +6,7 @@ final class JobFollower: Sendable {
   static let interval = DispatchTimeInterval.milliseconds(40)
 
   private let queue = DispatchQueue(label: "snapjob.follower")
-  private let isRunning = Mutex(false)
+  private let isRunning = Guarded(false)
 
   /// Whether it is looking.
   var isActive: Bool { isRunning.withLock { isRunning in isRunning } }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The jobs of this process, as far as their verbs and waiters can still meet them.
 final class JobRoster: Sendable {
   /// A job that runs here, with its transaction.
@@ -24,7 +22,7 @@ final class JobRoster: Sendable {
   /// So many ended jobs are remembered for those who wait for them late.
   static let endedCapacity = 256
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Adds a job that is about to run.
   func add(_ job: Job, of transaction: JobTransaction) {
@@ -44,6 +42,13 @@ final class JobRoster: Sendable {
   var unstored: [Job] {
     state.withLock { state in
       state.stranded.values.filter { $0.storeFailure != nil }.map(\.job)
+    }
+  }
+
+  /// Those whose commit is not decided.
+  var undecided: [JobID] {
+    state.withLock { state in
+      state.stranded.filter { $0.value.storeFailure == nil }.map(\.key)
     }
   }
 

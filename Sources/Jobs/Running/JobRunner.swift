@@ -29,7 +29,7 @@ public final class JobRunner: Sendable {
   let settlement: Settlement?
   private let surroundings: JobSurroundings
   private let follower = JobFollower()
-  private let settlingRequests = Mutex(Set<Int64>())
+  private let settlingRequests = Guarded(Set<Int64>())
   /// Those who wait for jobs or for answers.
   private let watcherCount = Atomic<Int>(0)
 
@@ -180,7 +180,10 @@ public final class JobRunner: Sendable {
       let isNews = lookout.look(at: ledger.store)
       if isNews { ledger.announce() }
       if isNews || lookout.isThoroughLook { serveRequests() }
-      if lookout.isThoroughLook { storeMissingEnds() }
+      if lookout.isThoroughLook {
+        storeMissingEnds()
+        forgetDecided()
+      }
     }
   }
 
@@ -216,6 +219,18 @@ public final class JobRunner: Sendable {
   private func answer(_ request: VerbRequest, with answer: VerbAnswer) {
     // A request without an answer is met again at the next look.
     try? ledger.store.answer(request.number, with: answer)
+  }
+
+  /// Lets go of jobs whose commit was undecided here and that another process has settled.
+  private func forgetDecided() {
+    for id in roster.undecided {
+      do throws(JobError) {
+        let record = try ledger.store.job(id)
+        if record == nil || record?.status == .concluded { roster.forgetStranded(id) }
+      } catch {
+        // It is looked at the next time.
+      }
+    }
   }
 
   private func storeMissingEnds() {

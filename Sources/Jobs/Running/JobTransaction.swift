@@ -1,5 +1,4 @@
 import Dispatch
-import Synchronization
 
 /// What the transactions of one runner share.
 struct JobSurroundings: Sendable {
@@ -31,7 +30,7 @@ final class JobTransaction: Sendable {
   private let jobs: [Job]
   private let surroundings: JobSurroundings
   private let queue = DispatchQueue(label: "snapjob.transaction")
-  private let state: Mutex<State>
+  private let state: Guarded<State>
 
   /// QEMU adds jobs at the head of a transaction's list and goes through it from there.
   private var newestFirst: [Job] { jobs.reversed() }
@@ -39,7 +38,7 @@ final class JobTransaction: Sendable {
   init(_ jobs: [Job], surroundings: JobSurroundings) {
     self.jobs = jobs
     self.surroundings = surroundings
-    state = Mutex(State(remaining: jobs.reversed()))
+    state = Guarded(State(remaining: jobs.reversed()))
   }
 
   /// Enters the work of every job.

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Notices that other processes have written to a store.
 final class Lookout: Sendable {
   private struct State {
@@ -10,7 +8,7 @@ final class Lookout: Sendable {
   /// Every so many looks, everything is looked at: a process that ends does not write.
   private static let thoroughPeriod = 10
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Looks once.
   ///

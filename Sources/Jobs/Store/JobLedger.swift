@@ -1,11 +1,9 @@
-import Synchronization
-
 /// The store together with those who want to know of its changes.
 final class JobLedger: Sendable {
   let store: any JobStore
   let broadcast: JobBroadcast
   let signal = ChangeSignal()
-  private let conclusions = Mutex(())
+  private let conclusions = Guarded(())
 
   init(store: any JobStore) {
     self.store = store

@@ -32,7 +32,8 @@ public protocol PreparedWork: Sendable {
 public protocol Committer: Sendable {
   /// Commits everything that the jobs of one transaction have prepared, or nothing.
   ///
-  /// Runs on a thread of its own and may block. Progress is not paused or cancelled here.
+  /// Runs on a thread of its own and may block. Progress is not paused or cancelled here. The jobs
+  /// come in the order in which they were requested; they conclude in the opposite one.
   func commit(_ members: [CommitMember]) -> CommitOutcome
 }
 

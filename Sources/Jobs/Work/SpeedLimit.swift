@@ -1,5 +1,3 @@
-import Synchronization
-
 /// How fast a job may be, in bytes per second.
 ///
 /// Each batch of bytes reserves the time that it may take at least; a delay is what is left of it.
@@ -12,7 +10,7 @@ final class SpeedLimit: Sendable {
   /// One batch never delays longer than this, whatever its size.
   static let longestDelayNanoseconds = 3_600e9
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Sets the limit; 0 means none. What was reserved under the old one is forgotten.
   func set(_ bytesPerSecond: Int64) {

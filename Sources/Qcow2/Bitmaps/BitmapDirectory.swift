@@ -45,6 +45,17 @@ struct BitmapsExtension: Sendable, Hashable {
   }
 }
 
+extension HeaderArea {
+  /// Where the bitmap directory lies; nil if there are no bitmaps, or if a program that does not know
+  /// them has written to the image: QEMU does not look at them then, nor does this engine.
+  func bitmapsExtension() throws(Qcow2Error) -> BitmapsExtension? {
+    guard header.autoclear.contains(.bitmaps), let data = ext(HeaderExtension.bitmaps)?.data else {
+      return nil
+    }
+    return try BitmapsExtension(decoding: data, geometry: header.geometry)
+  }
+}
+
 extension BitmapDirectoryEntry {
   /// Decodes a directory.
   static func decodeDirectory(

@@ -6,7 +6,9 @@ extension Image {
 
   /// A snapshot's L1 table as it is on disk, flags included.
   func readL1(of entry: SnapshotEntry) throws(Qcow2Error) -> [UInt64] {
-    try readL1(at: entry.l1TableOffset, count: Int(entry.l1Size), name: "snapshot L1 table")
+    // An image that was opened for a check has not been asked yet.
+    try entry.validate(geometry)
+    return try readL1(at: entry.l1TableOffset, count: Int(entry.l1Size), name: "snapshot L1 table")
   }
 
   /// Reads and checks a table whose size was checked against its limit.

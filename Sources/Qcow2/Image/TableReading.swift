@@ -5,10 +5,25 @@ extension ImageFile {
   static var batchByteCount: Int { 4 << 20 }
 
   /// Reads big-endian words.
-  func readWords(count: Int, at offset: HostOffset) throws(Qcow2Error) -> [UInt64] {
+  ///
+  /// - Parameters:
+  ///   - count: how many; checked against a limit.
+  ///   - offset: where they begin.
+  ///   - isZeroPadded: whether what lies behind the end of the file reads as zeros, as QEMU has it;
+  ///     otherwise it is an error.
+  /// - Returns: the words.
+  /// - Throws: ``Qcow2Error``.
+  func readWords(
+    count: Int, at offset: HostOffset, isZeroPadded: Bool = false
+  ) throws(Qcow2Error) -> [UInt64] {
     var words = [UInt64](repeating: 0, count: count)
     try words.withUnsafeMutableBufferPointer { (buffer) throws(Qcow2Error) in
-      try read(into: UnsafeMutableRawBufferPointer(buffer), at: Int64(offset.bytes))
+      let bytes = UnsafeMutableRawBufferPointer(buffer)
+      if isZeroPadded {
+        try readZeroPadded(into: bytes, at: Int64(offset.bytes))
+      } else {
+        try read(into: bytes, at: Int64(offset.bytes))
+      }
     }
     swapBigEndian(&words)
     return words
@@ -27,10 +42,13 @@ extension ImageFile {
   ///
   /// - Parameters:
   ///   - offsets: where they are, ascending, each once.
+  ///   - geometry: the image's.
+  ///   - isZeroPadded: as for ``readWords(count:at:isZeroPadded:)``.
   ///   - body: called once for each table in order, with the words of all tables read together and
   ///     the range of this one.
+  /// - Throws: ``Qcow2Error``; what the body throws.
   func readTables(
-    _ offsets: [HostOffset], geometry: ClusterGeometry,
+    _ offsets: [HostOffset], geometry: ClusterGeometry, isZeroPadded: Bool = false,
     _ body: (HostOffset, _ words: inout [UInt64], _ range: Range<Int>) throws -> Void
   ) throws {
     let clusterSize = geometry.clusterSize
@@ -42,7 +60,8 @@ extension ImageFile {
       while count < tablesAtOnce, first + count < offsets.count,
         offsets[first + count].bytes == offsets[first].bytes + UInt64(count * clusterSize)
       { count += 1 }
-      var words = try readWords(count: count * wordsPerTable, at: offsets[first])
+      var words = try readWords(
+        count: count * wordsPerTable, at: offsets[first], isZeroPadded: isZeroPadded)
       for table in 0..<count {
         try body(
           offsets[first + table], &words, table * wordsPerTable..<(table + 1) * wordsPerTable)

@@ -50,22 +50,27 @@ struct SnapshotTable: Sendable, Hashable {
 
   init() {}
 
-  /// Decodes a table.
+  /// Decodes a table. Where the L1 tables are is not checked; see ``validate(_:)``.
   ///
   /// - Parameters:
   ///   - bytes: the table; more may follow.
   ///   - count: entries, checked against the limit.
   /// - Throws: ``Qcow2Error``; ``ByteCodingError`` if the bytes end before the table does.
-  init(decoding bytes: [UInt8], count: Int, geometry: ClusterGeometry) throws {
+  init(decoding bytes: [UInt8], count: Int) throws {
     var reader = ByteReader(bytes)
     for index in 0..<count {
-      entries.append(try SnapshotEntry(decoding: &reader, index: index, geometry: geometry))
+      entries.append(try SnapshotEntry(decoding: &reader, index: index))
       byteCount = reader.position
       if byteCount > Limits.snapshotTableByteCount {
         throw Qcow2Error.overLimit("Snapshot table is too big")
       }
       if index < count - 1 { try reader.skip(byteCount: (8 - byteCount % 8) % 8) }
     }
+  }
+
+  /// Checks every entry's L1 table against the limits, before anything is read from it.
+  func validate(_ geometry: ClusterGeometry) throws(Qcow2Error) {
+    for entry in entries { try entry.validate(geometry) }
   }
 
   /// The table's bytes.
@@ -107,9 +112,7 @@ struct SnapshotTable: Sendable, Hashable {
 }
 
 extension SnapshotEntry {
-  fileprivate init(
-    decoding reader: inout ByteReader, index: Int, geometry: ClusterGeometry
-  ) throws {
+  fileprivate init(decoding reader: inout ByteReader, index: Int) throws {
     l1TableOffset = HostOffset(try reader.read())
     l1Size = try reader.read()
     let idByteCount: UInt16 = try reader.read()
@@ -132,14 +135,19 @@ extension SnapshotEntry {
     unknownExtraData = icount == nil ? [] : try extra.read(byteCount: extra.remaining)
     id = try reader.read(byteCount: Int(idByteCount))
     name = try reader.read(byteCount: Int(nameByteCount))
+  }
+
+  /// Checks the L1 table's size and place.
+  func validate(_ geometry: ClusterGeometry) throws(Qcow2Error) {
+    let id = String(decoding: self.id, as: UTF8.self)
     guard Int(l1Size) <= Limits.l1ByteCount / 8 else {
-      throw Qcow2Error.overLimit("Snapshot L1 table too large (snapshot table entry \(index))")
+      throw .overLimit("Snapshot L1 table too large (snapshot id \(id))")
     }
     guard geometry.isAligned(l1TableOffset),
       l1TableOffset.bytes <= Limits.hostOffset - UInt64(l1Size) * 8
     else {
-      throw Qcow2Error.malformed(
-        "Snapshot L1 table offset invalid (snapshot table entry \(index))", at: l1TableOffset.bytes)
+      throw .malformed(
+        "Snapshot L1 table offset invalid (snapshot id \(id))", at: l1TableOffset.bytes)
     }
   }
 

@@ -115,6 +115,21 @@ struct CrossProcessTests {
     #expect(end.error != nil)
   }
 
+  @Test("A process lets go of an undecided job that another process has settled")
+  func settledByAnother() async throws {
+    let here = Workshop(
+      catalog: catalog, worker: 1, outcome: .unresolved(JobError(.general, "undecided")))
+    let there = Workshop(catalog: catalog, worker: 2)
+    let id = try JobID("a")
+    try here.runner.start([try here.request("a")])
+    #expect(try await here.runner.wait(for: id).status == .pending)
+    try there.runner.conclude(orphan: id, error: nil, result: "{}")
+    #expect(try await here.runner.wait(for: id).result == "{}")
+    try await eventually("idle") { !here.runner.isFollowingStore }
+    try await here.runner.apply(.dismiss, to: id)
+    #expect(try there.runner.jobs().isEmpty)
+  }
+
   @Test("A runner with nothing to do stops looking at the store")
   func idle() async throws {
     let here = Workshop(catalog: catalog, worker: 1)

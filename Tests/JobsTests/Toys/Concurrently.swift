@@ -1,13 +1,14 @@
 import Dispatch
 import Glibc
-import Jobs
 import Synchronization
+
+@testable import Jobs
 
 /// Runs a body on several threads at once, as a job that works on several images does.
 func concurrently(
   _ count: Int, _ body: @escaping @Sendable (Int) throws -> Void
 ) throws(JobError) {
-  let failure = Mutex<JobError?>(nil)
+  let failure = Guarded<JobError?>(nil)
   let group = DispatchGroup()
   for index in 0..<count {
     DispatchQueue(label: "toy \(index)").async(group: group) {

@@ -1,5 +1,4 @@
-import Jobs
-import Synchronization
+@testable import Jobs
 
 /// A catalog in memory, which the stores of several workers share as processes share a file.
 final class ToyCatalog: Sendable {
@@ -17,7 +16,7 @@ final class ToyCatalog: Sendable {
     var isUnreadable = false
   }
 
-  let state = Mutex(State())
+  let state = Guarded(State())
 
   func store(ofWorker worker: Int64) -> ToyStore { ToyStore(catalog: self, worker: worker) }
 

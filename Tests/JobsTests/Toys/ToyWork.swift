@@ -1,10 +1,11 @@
 import Glibc
-import Jobs
 import Synchronization
+
+@testable import Jobs
 
 /// What toy jobs and committers did, in order.
 final class Diary: Sendable {
-  private let lines = Mutex<[String]>([])
+  private let lines = Guarded<[String]>([])
 
   func note(_ line: String) { lines.withLock { lines in lines.append(line) } }
 

@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import Jobs
@@ -61,7 +60,7 @@ struct Workshop: Sendable {
 
 /// What a runner told about its jobs beside their records.
 final class Remarks: Sendable {
-  private let list = Mutex<[String]>([])
+  private let list = Guarded<[String]>([])
 
   func note(_ id: JobID, _ error: JobError) {
     list.withLock { list in list.append("\(id): \(error.message)") }
@@ -72,7 +71,7 @@ final class Remarks: Sendable {
 
 /// Threads that do not start before a test says so.
 final class HeldThreads: Sendable {
-  private let bodies = Mutex<[@Sendable () -> Void]>([])
+  private let bodies = Guarded<[@Sendable () -> Void]>([])
 
   func hold(_ body: @escaping @Sendable () -> Void) {
     bodies.withLock { bodies in bodies.append(body) }
