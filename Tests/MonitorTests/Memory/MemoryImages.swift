@@ -13,7 +13,7 @@ final class MemoryImages: MachineImages {
     var files: Set<String> = []
     var requests: [SnapshotRequest] = []
     var listings: [SnapshotListing] = []
-    var checks: [String: Result<ImageCheckReport, JobError>] = [:]
+    var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
     var verifications: [String: Result<VerifyReport, JobError>] = [:]
     /// What the work of snapshot jobs does.
     var body: @Sendable (JobControl) throws -> Void = { _ in }
@@ -92,8 +92,8 @@ final class MemoryImages: MachineImages {
     state.withLock { state in _ = state.files.remove(path) }
   }
 
-  func check(_ path: String) throws(JobError) -> ImageCheckReport {
-    try state.withLock { state in state.checks[path] ?? .success(ImageCheckReport()) }.get()
+  func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+    try state.withLock { state in state.checks[path] ?? .success(CheckReport()) }.get()
   }
 
   func verify(_ path: String) throws(JobError) -> VerifyReport {
