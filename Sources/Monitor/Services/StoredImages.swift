@@ -61,6 +61,7 @@ public struct StoredImages: MachineImages {
   }
 
   /// Checks an image.
+<<<<<<< HEAD
   public func check(_ path: String) throws(JobError) -> ImageCheckReport {
     do {
       let found = try Image.open(path, for: .check).check()
@@ -77,6 +78,15 @@ public struct StoredImages: MachineImages {
       return report
     } catch {
       throw JobError(wrapping: error)
+=======
+  public func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+    do {
+      return try Image.open(path, for: .check).check()
+    } catch let error as Qcow2Error {
+      throw error
+    } catch {
+      throw Qcow2Error(.io, "\(error)", path: path)
+>>>>>>> monitor
     }
   }
 

@@ -1,9 +1,9 @@
 import FoundationEssentials
 import Jobs
 import Monitor
-import Qcow2
 import Synchronization
 
+@testable import Qcow2
 @testable import SnapshotJobs
 
 /// Images in memory: files that are only names, and jobs that do what a test says.
@@ -13,14 +13,28 @@ final class MemoryImages: MachineImages {
     var files: Set<String> = []
     var requests: [SnapshotRequest] = []
     var listings: [SnapshotListing] = []
-    var checks: [String: Result<ImageCheckReport, JobError>] = [:]
+    var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
     var verifications: [String: Result<VerifyReport, JobError>] = [:]
     /// What the work of snapshot jobs does.
     var body: @Sendable (JobControl) throws -> Void = { _ in }
   }
 
-  let state = Mutex(State())
+  private let state = Mutex(State())
   var secondReaderName: String { "toyreader 1" }
+
+  /// What snapshot commands asked for, in order.
+  var requests: [SnapshotRequest] { state.withLock { state in state.requests } }
+
+  /// The paths that exist.
+  var files: Set<String> { state.withLock { state in state.files } }
+
+  /// Sets what images are like.
+  func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
+
+  /// Sets what the work of snapshot jobs does from now on.
+  func work(by body: @escaping @Sendable (JobControl) throws -> Void) {
+    state.withLock { state in state.body = body }
+  }
 
   func add(_ paths: String...) { state.withLock { state in state.files.formUnion(paths) } }
 
@@ -78,8 +92,8 @@ final class MemoryImages: MachineImages {
     state.withLock { state in _ = state.files.remove(path) }
   }
 
-  func check(_ path: String) throws(JobError) -> ImageCheckReport {
-    try state.withLock { state in state.checks[path] ?? .success(ImageCheckReport()) }.get()
+  func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+    try state.withLock { state in state.checks[path] ?? .success(CheckReport()) }.get()
   }
 
   func verify(_ path: String) throws(JobError) -> VerifyReport {
