@@ -61,24 +61,6 @@ public struct StoredImages: MachineImages {
   }
 
   /// Checks an image.
-<<<<<<< HEAD
-  public func check(_ path: String) throws(JobError) -> ImageCheckReport {
-    do {
-      let found = try Image.open(path, for: .check).check()
-      var report = ImageCheckReport()
-      report.checkErrors = Int64(found.checkErrors)
-      report.corruptions = Int64(found.corruptions)
-      report.leaks = Int64(found.leaks)
-      report.totalClusters = Int64(found.totalClusters)
-      report.allocatedClusters = Int64(found.allocatedClusters)
-      report.fragmentedClusters = Int64(found.fragmentedClusters)
-      report.compressedClusters = Int64(found.compressedClusters)
-      report.imageEndOffset = Int64(clamping: found.imageEndOffset)
-      report.messages = found.messages
-      return report
-    } catch {
-      throw JobError(wrapping: error)
-=======
   public func check(_ path: String) throws(Qcow2Error) -> CheckReport {
     do {
       return try Image.open(path, for: .check).check()
@@ -86,7 +68,6 @@ public struct StoredImages: MachineImages {
       throw error
     } catch {
       throw Qcow2Error(.io, "\(error)", path: path)
->>>>>>> monitor
     }
   }
 
