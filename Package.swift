@@ -85,7 +85,7 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs"], swiftSettings: house),
     .testTarget(
       name: "SnapshotJobsTests",
-      dependencies: ["SnapshotJobs", "Jobs", "Qcow2", "TestOracles", system],
+      dependencies: ["SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "TestOracles", log, system],
       swiftSettings: house),
     .testTarget(
       name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],

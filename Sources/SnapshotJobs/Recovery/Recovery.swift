@@ -1,6 +1,6 @@
 private import FoundationEssentials
 public import Jobs
-internal import Qcow2
+public import Qcow2
 
 /// Decides what becomes of commit records that are not done and of jobs whose process has ended.
 ///
@@ -31,10 +31,19 @@ public struct Recovery: Sendable {
 
   let log: any CommitLog
   private let runner: JobRunner
+  private let files: any FileAccess
 
   /// Makes a recovery over a catalog's records and jobs.
-  public init(log: any CommitLog, runner: JobRunner) {
+  ///
+  /// - Parameters:
+  ///   - log: the catalog's records.
+  ///   - runner: what concludes its jobs.
+  ///   - files: where the image files come from.
+  public init(
+    log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess()
+  ) {
     self.log = log
+    self.files = files
     self.runner = runner
   }
 
@@ -86,7 +95,7 @@ public struct Recovery: Sendable {
           + "--forward or --abandon")
     }
     do throws(Qcow2Error) {
-      let image = try Image.open(path, for: .recovery)
+      let image = try Image.open(path, for: .recovery, access: files)
       defer { image.unlock() }
       guard image.isFenced else {
         throw Qcow2Error.notFound("the image is not fenced").in(path)
@@ -126,11 +135,12 @@ public struct Recovery: Sendable {
   private func settle(
     _ record: CommitRecord, jobs: [JobRecord], dryRun: Bool, force: Force?
   ) throws(JobError) -> Finding {
-    let states = record.images.map(CommitState.init)
+    let states = record.images.map { CommitState($0, files) }
     defer { states.forEach { $0.image?.unlock() } }
     let verdict = RecoveryVerdict(record, states)
     let images = zip(record.images, states).map { "\($0.node): \($0.path): \($1.description)" }
-    let settlement = RecordSettlement(record: record, states: states, log: log)
+    let settlement = RecordSettlement(
+      record: record, states: states, log: log, files: files)
     let outcome: RecordSettlement.Outcome
     if dryRun {
       outcome = settlement.forecast(verdict, force: force)
