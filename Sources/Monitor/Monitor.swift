@@ -36,7 +36,7 @@ public final class Monitor: QMPEndpoint {
 
   /// Executes one command and waits for its reply.
   ///
-  /// - Throws: ``QMP/QMPError`` whose `kind` is the raw value of a ``Jobs/FailureKind``.
+  /// - Throws: `QMPError` whose `kind` is the raw value of a `FailureKind`.
   public func execute(
     _ command: String, _ arguments: QMPValue?
   ) async throws(QMPError) -> QMPValue {

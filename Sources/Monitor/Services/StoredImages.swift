@@ -2,7 +2,7 @@ public import Jobs
 public import Qcow2
 public import SnapshotJobs
 
-/// The images themselves, by way of ``SnapshotJobs`` and ``Qcow2``.
+/// The images themselves, by way of `SnapshotJobs` and `Qcow2`.
 public struct StoredImages: MachineImages {
   private let access: ImageAccess
   private let secondReader: any SecondReader
