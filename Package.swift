@@ -108,5 +108,8 @@ let package = Package(
     .testTarget(
       name: "SnapjobCLITests", dependencies: ["SnapjobCLI", "TestOracles", system],
       swiftSettings: house),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],
+      swiftSettings: house),
   ]
 )
