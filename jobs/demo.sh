@@ -5,11 +5,13 @@ set -eu
 cd "$(dirname "$0")/.."
 
 swift=${SWIFT:-swift}
+# As 'make install' builds it, so that nothing is built twice.
+build() { "$swift" build -j "${JOBS:-2}" -c release --static-swift-stdlib "$@"; }
 for product in snapjob DemoDisk; do
-  echo "\$ $swift build -c release --product $product"
-  "$swift" build -j "${JOBS:-2}" -c release --product "$product"
+  echo "\$ swift build -c release --product $product"
+  build --product $product
 done
-PATH=$("$swift" build -c release --show-bin-path):$PATH
+PATH=$(build --show-bin-path):$PATH
 export PATH
 
 directory=$(mktemp -d "${TMPDIR:-/tmp}/snapjob-demo-XXXXXX")
