@@ -1,4 +1,6 @@
+import Logging
 import QMP
+import Snapjob
 
 /// What is asked of a door.
 struct DoorRequest: Sendable {
@@ -37,11 +39,24 @@ protocol Door: Sendable {
 /// The engine in this process.
 struct EngineDoor: Door {
   /// The program's version.
-  static let programVersion = "0.1.0"
+  static let programVersion = Engine.version
   /// The newest catalog schema that this program knows.
-  static let catalogSchemaVersion = 1
+  static let catalogSchemaVersion = Engine.catalogSchemaVersion
 
   func open(_ request: DoorRequest) async throws(QMPError) -> OpenDoor {
-    throw QMPError(.genericError, "not built")
+    let engine = try await Engine.open(
+      catalogPath: request.catalog, recovers: request.recovers,
+      lockPatience: request.lockPatience, onWait: request.onWait,
+      logger: Logger(label: "snapjob") { _ in NoticeLog(report: request.onNotice) })
+    engine.notices.forEach(request.onNotice)
+    do throws(QMPError) {
+      let endpoint = try engine.monitor(
+        for: request.files.isEmpty ? .stored(request.machine) : .files(request.files),
+        followsAllMachines: request.followsAllMachines)
+      return OpenDoor(endpoint: endpoint, close: { engine.close() })
+    } catch {
+      engine.close()
+      throw error
+    }
   }
 }
