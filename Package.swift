@@ -106,7 +106,11 @@ let package = Package(
       name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],
       swiftSettings: house),
     .testTarget(
-      name: "SnapjobCLITests", dependencies: ["SnapjobCLI", "TestOracles", system],
+      name: "SnapjobCLITests",
+      dependencies: [
+        "SnapjobCLI", "QMP", "TestOracles", system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: house),
     .testTarget(
       name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],

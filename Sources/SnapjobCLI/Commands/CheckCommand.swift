@@ -48,7 +48,7 @@ struct CheckCommand: Verb {
   private func report(_ check: QMPValue, isFirst: Bool, isOnly: Bool, to output: Output) {
     let name = Table.printable(check.text("target"))
     let report = CheckReport(check["result"] ?? [:])
-    if !isOnly { output.line("\(isFirst ? "" : "\n")\(name):") }
+    if !isOnly, report.isChecked { output.line("\(isFirst ? "" : "\n")\(name):") }
     for message in report.messages {
       output.console.err.write((report.isChecked ? "" : "snapjob: \(name): ") + message + "\n")
     }

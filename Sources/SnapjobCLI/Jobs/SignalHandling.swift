@@ -1,10 +1,11 @@
 import Glibc
 import Synchronization
 
-/// The process's signals, taken by one thread.
+/// The process's signals, taken by the main thread.
 ///
-/// They are blocked everywhere else, so nothing is ever interrupted halfway and the receiver may do
-/// what a signal handler may not.
+/// They are blocked in every thread, so nothing is ever interrupted halfway and the receiver may do
+/// what a signal handler may not. The main thread waits for them in ``serve()``, and for that reason
+/// must not run Dispatch's main queue, which unblocks all signals.
 final class SignalHandling: Interruptions {
   private struct State {
     var receiver: (@Sendable (Int32, Int) -> Void)?
@@ -12,29 +13,23 @@ final class SignalHandling: Interruptions {
   }
 
   private let state = Mutex(State())
+  private let taken: SignalSet
   /// The signals that were blocked when the program started; what it starts gets these again.
   let initialMask: SignalSet
 
-  /// Blocks the signals and starts the thread. To be called before any other thread is started.
+  /// Blocks the signals. To be called before any other thread is started.
   init() {
     var taken = SignalSet()
     for signal in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(signal) { taken.insert(signal) }
+    self.taken = taken
     initialMask = taken.block()
-    let box = Unmanaged.passRetained(Start(handling: self, taken: taken))
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, nil,
-      { argument in
-        if let argument {
-          Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().run()
-        }
-        return nil
-      }, box.toOpaque())
-    // Without the thread nobody would hear a signal: they do what they do by default then.
-    if code != 0 {
-      box.release()
-      initialMask.restore()
-    }
+  }
+
+  /// Hands signals on until the process ends.
+  func serve() -> Never {
+    while let signal = taken.wait() { deliver(signal) }
+    // All of them are ignored: there is nothing to wait for but the end.
+    while true { pause() }
   }
 
   func take(_ receiver: @escaping @Sendable (Int32, Int) -> Void) {
@@ -67,33 +62,22 @@ final class SignalHandling: Interruptions {
     // SIG_IGN is the address 1.
     return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
   }
-
-  /// What the thread is started with.
-  private final class Start: Sendable {
-    private let handling: SignalHandling
-    private let taken: SignalSet
-
-    init(handling: SignalHandling, taken: SignalSet) {
-      self.handling = handling
-      self.taken = taken
-    }
-
-    func run() {
-      while let signal = taken.wait() { handling.deliver(signal) }
-    }
-  }
 }
 
 /// A set of signals.
 struct SignalSet: Sendable {
   private(set) var value: sigset_t
+  private var isEmpty = true
 
   init() {
     value = sigset_t()
     sigemptyset(&value)
   }
 
-  mutating func insert(_ signal: Int32) { sigaddset(&value, signal) }
+  mutating func insert(_ signal: Int32) {
+    sigaddset(&value, signal)
+    isEmpty = false
+  }
 
   /// Blocks these signals in this thread and those it will start.
   ///
@@ -111,6 +95,7 @@ struct SignalSet: Sendable {
 
   /// Waits for one of these; nil if there is nothing to wait for.
   func wait() -> Int32? {
+    if isEmpty { return nil }
     while true {
       var signal: Int32 = 0
       let code = withUnsafePointer(to: value) { sigwait($0, &signal) }

@@ -137,9 +137,12 @@ struct SnapshotRun {
 
   /// Keeps a pending job, and with it the images' locks, until somebody finalizes or cancels it.
   private func keep(_ id: String, on endpoint: any QMPEndpoint) async throws -> ExitStatus {
-    if job.isDetachedWorker { session.surroundings.spawner.letGo() }
-    let outcome = try await JobFollower(id, on: endpoint, session: session)
-      .follow(until: .conclusion, limit: job.finalizeTimeout?.duration)
+    let outcome = try await JobFollower(id, on: endpoint, session: session).follow(
+      until: .conclusion, limit: job.finalizeTimeout?.duration
+    ) {
+      // Only now: whoever sends a signal after the starter has returned finds it taken.
+      if job.isDetachedWorker { session.surroundings.spawner.letGo() }
+    }
     if outcome.timedOut, !outcome.job.isConcluded {
       // It may have been finalized in this very moment; then there is nothing to cancel.
       _ = try? await endpoint.execute("job-cancel", ["id": .string(id)])

@@ -1,3 +1,4 @@
+import Logging
 import QMP
 import Snapjob
 
@@ -40,17 +41,19 @@ struct EngineDoor: Door {
   /// The program's version.
   static let programVersion = Engine.version
   /// The newest catalog schema that this program knows.
-  static var catalogSchemaVersion: Int { Engine.catalogSchemaVersion }
+  static let catalogSchemaVersion = Engine.catalogSchemaVersion
 
   func open(_ request: DoorRequest) async throws(QMPError) -> OpenDoor {
     let engine = try await Engine.open(
       catalogPath: request.catalog, recovers: request.recovers,
-      lockPatience: request.lockPatience, onWait: request.onWait)
+      lockPatience: request.lockPatience, onWait: request.onWait,
+      logger: Logger(label: "snapjob") { _ in NoticeLog(report: request.onNotice) })
     engine.notices.forEach(request.onNotice)
-    do {
+    do throws(QMPError) {
       let endpoint = try engine.monitor(
-        for: request.files.isEmpty ? .stored(request.machine) : .files(request.files))
-      return OpenDoor(endpoint: endpoint) { engine.close() }
+        for: request.files.isEmpty ? .stored(request.machine) : .files(request.files),
+        followsAllMachines: request.followsAllMachines)
+      return OpenDoor(endpoint: endpoint, close: { engine.close() })
     } catch {
       engine.close()
       throw error
