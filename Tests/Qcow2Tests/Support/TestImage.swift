@@ -28,6 +28,23 @@ struct TestImage {
     if !commands.isEmpty { try QemuIO.run(commands, on: path) }
   }
 
+  /// An image that LUKS encrypts.
+  ///
+  /// - Parameters:
+  ///   - size: in qemu's words.
+  ///   - secret: the pass phrase.
+  /// - Throws: what qemu's programs said.
+  init(luksSize size: String, secret: String) throws {
+    try self.init()
+    let arguments = [
+      "create", "-q", "-f", "qcow2", "--object", "secret,id=key,data=\(secret)", "-o",
+      "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10", path, size,
+    ]
+    // qemu-img measures the processor, which fails now and then where a measurement is too short.
+    for _ in 0..<20 where try Command.attempt("qemu-img", arguments).status == 0 { return }
+    try Command.run("qemu-img", arguments)
+  }
+
   /// Opens it.
   func open(_ purpose: Image.Purpose = .read) throws -> Image {
     try Image.open(path, for: purpose)
