@@ -12,6 +12,16 @@ extension Catalog: CommitLog {
     try database.writeDurably { db in try CommitTable(db).insert(record) }
   }
 
+  /// Writes a record and marks another as done, both so that they survive a power failure.
+  public func append(
+    _ record: CommitRecord, closing old: CommitID, note: String
+  ) throws(JobError) {
+    try database.writeDurably { db in
+      try CommitTable(db).insert(record)
+      try CommitTable(db).close(old, note: note, at: Clock.now())
+    }
+  }
+
   /// Looks for a record through a connection of its own; one that was refused does not count.
   public func contains(_ id: CommitID) throws(JobError) -> Bool {
     try database.readThroughNewConnection { db in try CommitTable(db).contains(id) }

@@ -14,6 +14,12 @@ public protocol CommitLog: Sendable {
   /// - Throws: `JobError` if COMMIT reported an error; whether the record is there is unknown then.
   func append(_ record: CommitRecord) throws(JobError)
 
+  /// Writes a record and marks another as done in the same durable transaction: what was open goes on
+  /// under the new record.
+  ///
+  /// - Throws: as ``append(_:)``; both or neither have happened.
+  func append(_ record: CommitRecord, closing old: CommitID, note: String) throws(JobError)
+
   /// Looks for a record through a connection of its own.
   func contains(_ id: CommitID) throws(JobError) -> Bool
 

@@ -19,13 +19,22 @@ public struct ImageCommitter: Committer {
   func commit(_ works: [PreparedSnapshots], jobs: [JobID]) -> CommitOutcome {
     let images = works.flatMap(\.members)
     guard !images.isEmpty else { return .committed }
+    do throws(JobError) {
+      for work in works { try work.checkPaths() }
+    } catch {
+      return .notCommitted(error)
+    }
     let record = CommitRecord(
       id: CommitID(), jobs: jobs,
       nature: works.count == 1 ? works[0].nature : .other, created: .now,
-      images: images.map(Self.imageCommit))
+      images: images.map(ImageCommit.init))
 
     StopPoint.beforeRecord.reach()
-    if let outcome = write(record) { return outcome }
+    if let outcome = Self.write(
+      record, to: log, { () throws(JobError) in try log.append(record) })
+    {
+      return outcome
+    }
     StopPoint.afterRecord.reach()
     do {
       try CommitSteps.publish(
@@ -48,12 +57,14 @@ public struct ImageCommitter: Committer {
     }
   }
 
-  /// Writes the commit record.
+  /// Writes a commit record.
   ///
   /// - Returns: nil once it is durable, otherwise how the commit ends.
-  private func write(_ record: CommitRecord) -> CommitOutcome? {
+  static func write(
+    _ record: CommitRecord, to log: any CommitLog, _ append: () throws(JobError) -> Void
+  ) -> CommitOutcome? {
     do {
-      try log.append(record)
+      try append()
       return nil
     } catch let failure {
       // COMMIT reported an error: only a look tells whether the record is there. Where it is not, that
@@ -68,10 +79,13 @@ public struct ImageCommitter: Committer {
       }
     }
   }
+}
 
-  private static func imageCommit(_ member: PreparedSnapshots.Member) -> ImageCommit {
+extension ImageCommit {
+  /// What a record says of a prepared image.
+  init(_ member: PreparedSnapshots.Member) {
     let prepared = member.prepared
-    return ImageCommit(
+    self.init(
       node: member.node.name.description, path: member.node.path,
       identity: prepared.image.identity, bootID: Boot.id, version: prepared.image.version,
       stamp: prepared.stamp, before: prepared.before, after: prepared.after)

@@ -10,6 +10,8 @@ struct OpenImages: Sendable {
   }
 
   let members: [Member]
+  /// Where the files come from.
+  let files: any FileAccess
 
   /// Opens the images of all nodes; none stays open if one cannot be.
   ///
@@ -19,6 +21,7 @@ struct OpenImages: Sendable {
     _ nodes: [Node], for purpose: Image.Purpose, access: ImageAccess,
     settling: CommitID? = nil, control: JobControl? = nil
   ) throws(JobError) {
+    files = access.files
     var members: [Member] = []
     // The same order everywhere, so that two jobs cannot wait for each other.
     for node in nodes.sorted(by: { $0.path < $1.path }) {

@@ -89,10 +89,14 @@ struct RecordSettlement {
   }
 
   private func close(_ outcome: Outcome) throws(JobError) -> Outcome {
+    try close(record.id, outcome)
+  }
+
+  private func close(_ id: CommitID, _ outcome: Outcome) throws(JobError) -> Outcome {
     if case .done = outcome {
-      try log.close(record.id, note: nil)
+      try log.close(id, note: nil)
     } else {
-      try log.close(record.id, note: outcome.text)
+      try log.close(id, note: outcome.text)
     }
     return outcome
   }
@@ -157,16 +161,7 @@ struct RecordSettlement {
 
   /// Runs an ordinary job, with its own prepare and commit, on some images of the record.
   private func run(_ request: SnapshotRequest, on images: [ImageCommit]) throws {
-    guard !images.isEmpty else { return }
-    var nodes: [Node] = []
-    for image in images {
-      nodes.append(Node(name: try NodeName(image.node), path: image.path))
-    }
-    let work = SnapshotWork(
-      request, machine: Machine(name: nil, nodes: nodes),
-      access: ImageAccess(log: log, files: files),
-      settling: record.id)
-    guard let prepared = try work.prepare(JobControl()) as? PreparedSnapshots else { return }
+    guard let prepared = try prepare(request, on: images) else { return }
     switch ImageCommitter(log: log).commit([prepared], jobs: []) {
     case .committed: _ = try prepared.finish()
     case .notCommitted(let error):
@@ -178,6 +173,20 @@ struct RecordSettlement {
     }
   }
 
+  private func prepare(
+    _ request: SnapshotRequest, on images: [ImageCommit]
+  ) throws -> PreparedSnapshots? {
+    guard !images.isEmpty else { return nil }
+    var nodes: [Node] = []
+    for image in images {
+      nodes.append(Node(name: try NodeName(image.node), path: image.path))
+    }
+    let work = SnapshotWork(
+      request, machine: Machine(name: nil, nodes: nodes),
+      access: ImageAccess(log: log, files: files), settling: record.id)
+    return try work.prepare(JobControl()) as? PreparedSnapshots
+  }
+
   // MARK: The user's decision
 
   private func forceForward(_ request: SnapshotRequest?) throws -> Outcome {
@@ -187,25 +196,62 @@ struct RecordSettlement {
     guard touched.isEmpty || request != nil else {
       throw JobError(.notFound, "the job's arguments are no longer in the catalog")
     }
-    // The ordinary job comes first: if it fails, nothing has been published yet.
-    for (commit, state) in zip(record.images, states) where touched.contains(commit) {
-      state.image?.unlock()
-    }
+    let ready = targets { if case .ready = $0 { true } else { false } }
+    var open = record.id
     if var request, !touched.isEmpty {
       request.devices = touched.map(\.node)
       request.vmstate = nil
-      try run(request, on: touched)
+      open = try publish(ready, andRun: request, on: touched)
+    } else {
+      try CommitSteps.publish(
+        ready, fence: CommitSteps.needsFence(record.nature, imageCount: record.images.count))
     }
-    try CommitSteps.publish(
-      targets { if case .ready = $0 { true } else { false } }, fence: false)
     let left = leftAlone
     guard left.isEmpty else {
       return try close(
+        open,
         .undone(
           "The job was completed by force, but not on these disks, which were left alone: "
             + left.joined(separator: "; ")))
     }
-    return try close(.done("The job was completed by force on every disk."))
+    return try close(open, .done("The job was completed by force on every disk."))
+  }
+
+  /// Completes the job by an ordinary one where others have written, and publishes the rest with it
+  /// under one new record, which takes the place of this one: from then on it is as any other commit.
+  ///
+  /// - Returns: the id of the new record, which is open.
+  private func publish(
+    _ ready: [CommitSteps.Target], andRun request: SnapshotRequest, on touched: [ImageCommit]
+  ) throws -> CommitID {
+    for (commit, state) in zip(record.images, states) where touched.contains(commit) {
+      state.image?.unlock()
+    }
+    guard let prepared = try prepare(request, on: touched) else { return record.id }
+    let kept = zip(record.images, states).compactMap { commit, state in
+      state.image == nil || touched.contains(commit) ? nil : commit
+    }
+    let next = CommitRecord(
+      id: CommitID(), jobs: record.jobs, nature: .other, created: .now,
+      images: kept + prepared.members.map(ImageCommit.init))
+    let outcome = ImageCommitter.write(next, to: log) { () throws(JobError) in
+      try log.append(
+        next, closing: record.id, note: "The job is completed by force under another commit.")
+    }
+    if case .notCommitted(let error) = outcome {
+      try prepared.undo()
+      throw error
+    }
+    defer { prepared.abandon() }
+    if case .unresolved(let error) = outcome { throw error }
+    let own = prepared.members.map {
+      CommitSteps.Target(
+        image: $0.prepared.image, before: FirstSector(onDisk: $0.prepared.before),
+        after: FirstSector(onDisk: $0.prepared.after))
+    }
+    try CommitSteps.publish(
+      ready + own, fence: CommitSteps.needsFence(next.nature, imageCount: next.images.count))
+    return next.id
   }
 
   private func abandon() throws -> Outcome {

@@ -24,6 +24,25 @@ struct PreparedSnapshots: PreparedWork {
     self.remarks = remarks
   }
 
+  /// Checks that every path still leads to the file that was prepared: a record names files by path.
+  ///
+  /// - Throws: ``JobError`` (conflict or not found).
+  func checkPaths() throws(JobError) {
+    for member in members {
+      let path = member.node.path
+      do throws(Qcow2Error) {
+        guard try locked.files.open(path, .read).identity == member.prepared.image.identity else {
+          throw Qcow2Error(
+            .conflict,
+            "another file has taken its place since the job was prepared; put the image back, or "
+              + "start the job again with the new one", path: path)
+        }
+      } catch {
+        throw JobError(error, node: member.node.name.description)
+      }
+    }
+  }
+
   func undo() throws {
     defer { locked.unlock() }
     var failure: JobError?

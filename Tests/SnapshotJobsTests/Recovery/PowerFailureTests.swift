@@ -31,4 +31,28 @@ import Testing
     }
     #expect(point > 14)
   }
+
+  @Test(arguments: [Rehearsal.Piece.load, .delete])
+  func `after a second power failure, during recovery, all disks are old or all are new`(
+    piece: Rehearsal.Piece
+  ) throws {
+    let rehearsal = try Rehearsal(piece)
+    let storage = FaultyStorage()
+    try rehearsal.restoreDisks()
+    try rehearsal.bench.restart()
+    _ = try rehearsal.perform(storage)
+    // The commit's last steps: record, fence, publish, done; then space is given back.
+    var count = 0
+    for first in storage.operationCount - 14...storage.operationCount {
+      var second = 1
+      while try rehearsal.rehearse(
+        .powerLoss(at: first, survivors: .all),
+        duringRecovery: .powerLoss(at: second, survivors: .some))
+      {
+        second += 3
+        count += 1
+      }
+    }
+    #expect(count > 5)
+  }
 }

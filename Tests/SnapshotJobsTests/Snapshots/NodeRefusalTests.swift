@@ -118,7 +118,8 @@ import Testing
       try Command.run(kind == "fifo" ? "mkfifo" : "mkdir", [path])
     }
     let other = try Command.sha256(ofFile: nodes[0].path)
-    for request in requests {
+    // Without its end an image still has its header: only what needs the rest of it fails.
+    for request in kind == "truncated" ? [requests[0]] : requests {
       let error = try await bench.fail(request, on: nodes)
       #expect(error.kind == .refused)
       #expect(error.message.hasPrefix("disk1: \(path)"))

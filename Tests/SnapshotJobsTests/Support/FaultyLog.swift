@@ -18,6 +18,14 @@ struct FaultyLog: CommitLog {
     try storage.passCatalog()
   }
 
+  func append(
+    _ record: CommitRecord, closing old: CommitID, note: String
+  ) throws(JobError) {
+    try storage.passCatalog()
+    try catalog.append(record, closing: old, note: note)
+    try storage.passCatalog()
+  }
+
   func close(_ id: CommitID, note: String?) throws(JobError) {
     try storage.passCatalog()
     try catalog.close(id, note: note)
