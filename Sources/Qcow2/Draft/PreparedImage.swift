@@ -67,9 +67,16 @@ public struct PreparedImage: Sendable {
 
   /// Gives the space that the old state used back to the filesystem.
   ///
+  /// A change that frees no more than it wrote, as a save does, leaves the old places in the file: the next
+  /// change writes there, and the file does not grow.
+  ///
   /// Only once the commit record is done: from then on nobody goes back.
-  public func finish() throws(Qcow2Error) {
-    try image.giveBack(freedRuns, length: lengthAfter)
+  ///
+  /// - Returns: bytes given back.
+  @discardableResult public func finish() throws(Qcow2Error) -> Int64 {
+    let isWorthwhile = bytesFreed > bytesWritten
+    try image.giveBack(isWorthwhile ? freedRuns : [], length: lengthAfter)
+    return isWorthwhile ? bytesFreed : 0
   }
 
   /// Takes everything back: the mark is written again without the pending commit, then space is given

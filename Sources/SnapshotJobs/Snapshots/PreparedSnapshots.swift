@@ -62,8 +62,7 @@ struct PreparedSnapshots: PreparedWork {
     for member in members {
       result.bytesWritten += member.prepared.bytesWritten
       do {
-        try member.prepared.finish()
-        result.bytesFreed += member.prepared.bytesFreed
+        result.bytesFreed += try member.prepared.finish()
       } catch {
         // The clusters are free in the image either way; only the filesystem does not know.
         result.remarks.append(

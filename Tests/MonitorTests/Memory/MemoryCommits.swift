@@ -8,6 +8,7 @@ struct MemoryCommits: CommitLog {
   var catalogPath: String { "/catalog.sqlite" }
 
   func append(_ record: CommitRecord) throws(JobError) {}
+  func append(_ record: CommitRecord, closing old: CommitID, note: String) throws(JobError) {}
   func contains(_ id: CommitID) throws(JobError) -> Bool { false }
   func openRecords() throws(JobError) -> [CommitRecord] { [] }
   func close(_ id: CommitID, note: String?) throws(JobError) {}
