@@ -35,9 +35,10 @@ demo: packages
 test: test-packages
 	$(SWIFT_TEST)
 
+# The import check judges what the build before it recorded, so it comes after the tests' build.
 check: test-packages lint
-	$(SWIFT) build -j $(JOBS) --build-tests --explicit-target-dependency-import-check error
 	$(SWIFT_TEST)
+	$(SWIFT) build -j $(JOBS) --build-tests --explicit-target-dependency-import-check error
 	packaging/thread-sanitizer
 	packaging/check-documentation
 	$(MAKE) release

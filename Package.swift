@@ -85,7 +85,7 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs"], swiftSettings: house),
     .testTarget(
       name: "SnapshotJobsTests",
-      dependencies: ["SnapshotJobs", "Jobs", "Qcow2", "TestOracles", system],
+      dependencies: ["SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "TestOracles", log, system],
       swiftSettings: house),
     .testTarget(
       name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
@@ -99,7 +99,8 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
-      name: "MonitorTests", dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs"],
+      name: "MonitorTests",
+      dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2"],
       swiftSettings: house),
     .testTarget(
       name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],
@@ -110,6 +111,9 @@ let package = Package(
         "SnapjobCLI", "QMP", "TestOracles", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      swiftSettings: house),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],
       swiftSettings: house),
   ]
 )

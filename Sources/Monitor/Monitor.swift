@@ -36,7 +36,7 @@ public final class Monitor: QMPEndpoint {
 
   /// Executes one command and waits for its reply.
   ///
-  /// - Throws: ``QMP/QMPError`` whose `kind` is the raw value of a ``Jobs/FailureKind``.
+  /// - Throws: `QMPError` whose `kind` is the raw value of a `FailureKind`.
   public func execute(
     _ command: String, _ arguments: QMPValue?
   ) async throws(QMPError) -> QMPValue {
@@ -54,7 +54,8 @@ public final class Monitor: QMPEndpoint {
       do {
         return Result<QMPValue, QMPError>.success(try await entry.run(checked, context))
       } catch {
-        return .failure(QMPError(thrown: error).withKind(.general))
+        // What a handler says about arguments is as wrong a usage as what the signature says.
+        return .failure(QMPError(thrown: error).withKind(.usage))
       }
     }
     return try await withTaskCancellationHandler {

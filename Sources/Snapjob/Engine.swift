@@ -53,7 +53,7 @@ public final class Engine: Sendable {
   ///   - onWait: told once who holds what is being waited for.
   ///   - logger: where remarks go that concern no command's outcome.
   /// - Returns: the engine; what recovery did is in ``notices``.
-  /// - Throws: ``QMP/QMPError`` of kind `catalog` (or `permission`, `noSpace`) if the catalog cannot
+  /// - Throws: `QMPError` of kind `catalog` (or `permission`, `noSpace`) if the catalog cannot
   ///   be used.
   public static func open(
     catalogPath: String, recovers: Bool = true, lockPatience: Duration = .zero,
@@ -75,7 +75,7 @@ public final class Engine: Sendable {
   ///   - target: the machine.
   ///   - followsAllMachines: whether its events tell of the jobs of all machines.
   /// - Returns: the endpoint; any number may be used at once.
-  /// - Throws: ``QMP/QMPError`` of kind `notFound` for a machine that is not in the catalog, `usage`
+  /// - Throws: `QMPError` of kind `notFound` for a machine that is not in the catalog, `usage`
   ///   for no files at all.
   public func monitor(
     for target: Target, followsAllMachines: Bool = false

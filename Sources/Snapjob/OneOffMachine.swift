@@ -10,7 +10,7 @@ extension Machine {
   /// may have and no other file gives the same one; else `disk0`, `disk1`, ….
   ///
   /// - Parameter files: paths; relative ones count from the current directory.
-  /// - Throws: ``Jobs/JobError`` (usage) if there are none.
+  /// - Throws: `JobError` (usage) if there are none.
   init(files: [String]) throws(JobError) {
     if files.isEmpty { throw JobError(.usage, "No file is given") }
     let stems = files.map { FilePath($0).stem ?? "" }

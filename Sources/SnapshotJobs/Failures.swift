@@ -25,7 +25,7 @@ extension JobError {
   }
 
   /// Any failure as a job reports it.
-  init(wrapping error: any Error, node: String? = nil) {
+  public init(wrapping error: any Error, node: String? = nil) {
     switch error {
     case let error as JobError: self = error
     case let error as Qcow2Error: self.init(error, node: node)

@@ -101,7 +101,8 @@ struct JobTable {
 
   /// Writes a status change and what of the record changes with it.
   func update(_ job: JobRecord, at time: Timestamp) throws {
-    let number = try number(job.id)
+    guard let row = try row(job.id) else { throw JobError(.notFound, "Job not found") }
+    let number = row.number
     if job.status == .null {
       try dismiss(number, at: time)
     } else {
@@ -115,7 +116,10 @@ struct JobTable {
           job.error?.message, job.result, job.started?.microseconds, job.concluded?.microseconds,
           number,
         ])
-      try StatusTable(db).append(job.status, of: number, at: time)
+      // A record may change while its status stays: that is no event.
+      if row.record.status != job.status {
+        try StatusTable(db).append(job.status, of: number, at: time)
+      }
       if job.status == .concluded { try release(number) }
     }
   }

@@ -32,7 +32,6 @@ extension CommandTable {
       let machine = try context.storedName()
       guard let name = arguments.string(ifPresent: "node-name") else {
         throw QMPError(.genericError, "'node-name' must be specified for the root node")
-          .withKind(.usage)
       }
       guard let file = arguments.object(ifPresent: "file") else {
         let reference = try arguments.string("file")

@@ -1,5 +1,6 @@
 import Jobs
 import QMP
+import Qcow2
 import SnapshotJobs
 
 extension CommandTable {
@@ -7,12 +8,12 @@ extension CommandTable {
   static let imageCommands: [Command] = [
     Command(
       "x-snapjob-check", [.optional("targets", .array(.string))],
-      returns: .array(.object(ImageCheckReport.schema))
+      returns: .array(.object(CheckReport.schema))
     ) { arguments, context in
       let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
       return .array(
         targets.map { target in
-          Result { () throws(JobError) in try context.services.images.check(target.path) }
+          Result { () throws(Qcow2Error) in try context.services.images.check(target.path) }
             .checkJSON(target)
         })
     },

@@ -41,10 +41,9 @@ struct JobEventStream {
 }
 
 extension CommandContext {
-  /// Whether a job is on this monitor's machine, or was started through it.
+  /// Whether a job is on this monitor's machine; on a one-off machine, whether it was started here.
   fileprivate func isOwn(_ id: JobID) -> Bool {
-    if ownJobs.contains(id) { return true }
-    guard let machineName else { return false }
+    guard let machineName else { return ownJobs.contains(id) }
     let live = try? services.runner.jobs().first { $0.id == id }
     let record =
       live ?? (try? services.history.history(subject: nil, allSubjects: true, id: id))?.first

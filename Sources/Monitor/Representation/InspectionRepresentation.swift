@@ -1,33 +1,24 @@
 import Jobs
 import QMP
+import Qcow2
 import SnapshotJobs
 
-extension Result<ImageCheckReport, JobError> {
+extension Result<CheckReport, Qcow2Error> {
   /// The outcome of one image's check in qemu-img's words.
   func checkJSON(_ target: ImageTarget) -> QMPValue {
-    let report: ImageCheckReport
-    var messages: [String]
-    let exitCode: Int32
-    switch self {
-    case .success(let value):
-      (report, messages, exitCode) = (value, value.messages, value.exitCode)
-    case .failure(let error):
-      // 63 is qemu-img's code for formats that it has no check for.
-      (report, messages) = (ImageCheckReport(), [error.message])
-      exitCode = error.kind == .refused ? 63 : 1
-    }
     var members: [QMPValue.Member] = [
       .init("filename", .string(target.path)), .init("format", "qcow2"),
-      .init("check-errors", .int(report.checkErrors)),
-      .init("corruptions", .int(report.corruptions)), .init("leaks", .int(report.leaks)),
-      .init("total-clusters", .int(report.totalClusters)),
-      .init("allocated-clusters", .int(report.allocatedClusters)),
-      .init("fragmented-clusters", .int(report.fragmentedClusters)),
-      .init("compressed-clusters", .int(report.compressedClusters)),
     ]
-    if let end = report.imageEndOffset { members.append(.init("image-end-offset", .int(end))) }
-    members.append(.init("exit-code", .int(Int64(exitCode))))
-    members.append(.init("messages", .array(messages.map { .string($0) })))
+    switch self {
+    case .success(let report):
+      members += report.counts.map { .init($0, .int(Int64($1))) }
+      members.append(.init("image-end-offset", QMPValue(report.imageEndOffset)))
+      members.append(.init("exit-code", .int(Int64(report.exitCode))))
+      members.append(.init("messages", .array(report.messages.map { .string($0) })))
+    case .failure(let error):
+      members.append(.init("exit-code", .int(Int64(CheckReport.exitCode(for: error)))))
+      members.append(.init("messages", [.string("\(error)")]))
+    }
     return [
       "target": .string(target.name), "filename": .string(target.path),
       "result": .object(members),
@@ -35,8 +26,18 @@ extension Result<ImageCheckReport, JobError> {
   }
 }
 
-extension ImageCheckReport {
-  /// The type of `checkJSON`.
+extension CheckReport {
+  /// The numbers of the report by their names in qemu-img's JSON.
+  fileprivate var counts: [(String, Int)] {
+    [
+      ("check-errors", checkErrors), ("corruptions", corruptions), ("leaks", leaks),
+      ("total-clusters", totalClusters), ("allocated-clusters", allocatedClusters),
+      ("fragmented-clusters", fragmentedClusters),
+      ("compressed-clusters", compressedClusters),
+    ]
+  }
+
+  /// The type of `checkJSON`; the numbers are absent if the image cannot be checked.
   static let schema = SchemaObject(
     "SnapjobCheck",
     [
@@ -48,12 +49,12 @@ extension ImageCheckReport {
             "SnapjobImageCheck",
             [
               .required("filename", .string), .required("format", .string),
-              .required("check-errors", .integer), .required("corruptions", .integer),
-              .required("leaks", .integer), .required("total-clusters", .integer),
-              .required("allocated-clusters", .integer),
-              .required("fragmented-clusters", .integer),
-              .required("compressed-clusters", .integer),
-              .optional("image-end-offset", .integer), .required("exit-code", .integer),
+              .optional("check-errors", .integer), .optional("corruptions", .integer),
+              .optional("leaks", .integer), .optional("total-clusters", .integer),
+              .optional("allocated-clusters", .integer),
+              .optional("fragmented-clusters", .integer),
+              .optional("compressed-clusters", .integer),
+              .optional("image-end-offset", .unsigned), .required("exit-code", .integer),
               .required("messages", .array(.string)),
             ]))),
     ])

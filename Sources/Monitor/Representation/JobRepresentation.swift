@@ -11,7 +11,7 @@ extension QMPValue {
   fileprivate init(_ time: Timestamp?) { self.init(time.map { RFC3339.text($0) }) }
 }
 
-/// A job as QMP tells of it: the only place where a ``Jobs/JobRecord`` becomes JSON.
+/// A job as QMP tells of it: the only place where a `JobRecord` becomes JSON.
 extension JobRecord {
   /// `JobInfo` of qapi/job.json, in the order in which QEMU 7.2 writes it.
   var infoMembers: [QMPValue.Member] {

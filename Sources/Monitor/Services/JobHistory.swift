@@ -1,6 +1,6 @@
 public import Jobs
 
-/// What is remembered of jobs beyond ``Jobs/JobStore``: the dismissed ones, and each status change.
+/// What is remembered of jobs beyond `JobStore`: the dismissed ones, and each status change.
 ///
 /// Calls are synchronous and short.
 public protocol JobHistory: Sendable {
@@ -12,14 +12,14 @@ public protocol JobHistory: Sendable {
   ///   - allSubjects: jobs on whatever machine; `subject` is not looked at then.
   ///   - id: only jobs of this id; several can have had it one after the other.
   /// - Returns: the jobs as the catalog has them.
-  /// - Throws: ``Jobs/JobError`` if the catalog cannot be read.
+  /// - Throws: `JobError` if the catalog cannot be read.
   func history(
     subject: String?, allSubjects: Bool, id: JobID?
   ) throws(JobError) -> [JobRecord]
 
   /// The status changes of the newest job of this id, oldest first.
   ///
-  /// - Throws: ``Jobs/JobError`` with QEMU's text `Job not found` if there never was one.
+  /// - Throws: `JobError` with QEMU's text `Job not found` if there never was one.
   func statusLog(of id: JobID) throws(JobError) -> [(status: JobStatus, time: Timestamp)]
 }
 

@@ -28,43 +28,13 @@ public protocol MachineImages: Sendable {
   func remove(_ path: String) throws(JobError)
 
   /// Checks an image as `qemu-img check` does.
-  func check(_ path: String) throws(JobError) -> ImageCheckReport
+  ///
+  /// - Throws: `Qcow2Error` if the image cannot be checked.
+  func check(_ path: String) throws(Qcow2Error) -> CheckReport
 
   /// The name of the reader that ``verify(_:)`` compares ours with.
   var secondReaderName: String { get }
 
   /// Compares what two readers find in an image's active state.
   func verify(_ path: String) throws(JobError) -> VerifyReport
-}
-
-/// What a check of one image found (`ImageCheck` of qapi/block-core.json).
-public struct ImageCheckReport: Sendable, Hashable {
-  /// Errors that kept the check from looking at everything.
-  public var checkErrors: Int64 = 0
-  /// Errors that can lose data.
-  public var corruptions: Int64 = 0
-  /// Clusters that are counted as used and are not.
-  public var leaks: Int64 = 0
-  /// Clusters of the disk.
-  public var totalClusters: Int64 = 0
-  /// Clusters that have data.
-  public var allocatedClusters: Int64 = 0
-  /// Clusters that do not follow their predecessor in the file.
-  public var fragmentedClusters: Int64 = 0
-  /// Clusters that are compressed.
-  public var compressedClusters: Int64 = 0
-  /// Where the last cluster in use ends, in bytes; nil if that is not known.
-  public var imageEndOffset: Int64?
-  /// A sentence for each finding.
-  public var messages: [String] = []
-
-  /// Makes a report without findings.
-  public init() {}
-
-  /// qemu-img's exit code: 1 could not check, 2 corrupt, 3 leaks, 0 clean.
-  public var exitCode: Int32 {
-    if corruptions > 0 { return 2 }
-    if checkErrors > 0 { return 1 }
-    return leaks > 0 ? 3 : 0
-  }
 }

@@ -2,7 +2,7 @@ public import Jobs
 public import Qcow2
 public import SnapshotJobs
 
-/// The images themselves, by way of ``SnapshotJobs`` and ``Qcow2``.
+/// The images themselves, by way of `SnapshotJobs` and `Qcow2`.
 public struct StoredImages: MachineImages {
   private let access: ImageAccess
   private let secondReader: any SecondReader
@@ -61,8 +61,14 @@ public struct StoredImages: MachineImages {
   }
 
   /// Checks an image.
-  public func check(_ path: String) throws(JobError) -> ImageCheckReport {
-    throw JobError(.general, "not built")
+  public func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+    do {
+      return try Image.open(path, for: .check).check()
+    } catch let error as Qcow2Error {
+      throw error
+    } catch {
+      throw Qcow2Error(.io, "\(error)", path: path)
+    }
   }
 
   /// The name of the reader that our own is compared with.

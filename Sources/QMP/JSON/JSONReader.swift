@@ -28,7 +28,7 @@ public struct JSONReader: Sendable {
       while !take(byte, emit) {}
       if bytes.count > limits.byteCount {
         lexer.reset()
-        emit(.failure(QMPError(.genericError, "JSON token size limit exceeded")))
+        emit(.failure(Self.tooManyBytes))
         dropText()
       }
     }
@@ -80,6 +80,10 @@ public struct JSONReader: Sendable {
     case .rightBracket: openBrackets -= 1
     default: break
     }
+    guard bytes.count <= limits.byteCount else {
+      emit(.failure(Self.tooManyBytes))
+      return dropText()
+    }
     guard tokens.count < limits.tokenCount else {
       emit(.failure(QMPError(.genericError, "JSON token count limit exceeded")))
       return dropText()
@@ -94,6 +98,8 @@ public struct JSONReader: Sendable {
       openBraces >= 0 && openBrackets >= 0 && (openBraces > 0 || openBrackets > 0)
     if !isOpen { emitText(emit) }
   }
+
+  private static let tooManyBytes = QMPError(.genericError, "JSON token size limit exceeded")
 
   private mutating func emitText(_ emit: (Result<QMPValue, QMPError>) -> Void) {
     var parser = JSONParser(bytes: bytes, tokens: tokens)

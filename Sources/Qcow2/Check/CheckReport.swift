@@ -48,7 +48,9 @@ struct CheckFindings {
 
   /// Notes a corruption.
   ///
-  /// - Parameter times: how often it is met: a table that several trees share counts for each.
+  /// - Parameters:
+  ///   - message: the sentence.
+  ///   - times: how often it is met: a table that several trees share counts for each.
   mutating func corrupt(_ message: @autoclosure () -> String, times: Int = 1) {
     guard times > 0 else { return }
     report.corruptions += times

@@ -67,7 +67,10 @@ struct ImageCheck {
 
   /// Counts references to a range of the file.
   ///
-  /// - Parameter times: how often the range is referred to.
+  /// - Parameters:
+  ///   - offset: where it begins.
+  ///   - byteCount: how long it is.
+  ///   - times: how often it is referred to.
   mutating func count(_ offset: UInt64, byteCount: UInt64, times: Int = 1) {
     guard byteCount > 0 else { return }
     let (end, overflow) = offset.addingReportingOverflow(byteCount)

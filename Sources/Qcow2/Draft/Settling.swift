@@ -2,10 +2,9 @@
 public typealias Checkpoint = (_ byteCount: Int64) throws -> Void
 
 extension ImageDraft {
-  /// Bytes of tables that ``settle(_:)`` will read and bytes that may be written after it: an estimate
-  /// for progress.
-  public var workByteCount: Int64 {
-    Int64(treeDeltas.count + activeL1.count { $0 != 0 }) * Int64(geometry.clusterSize)
+  /// Bytes of tables that ``settle(_:)`` will read.
+  public var settleByteCount: Int64 {
+    Int64(treeDeltas.keys.count { newL2s[$0] == nil }) << Int64(geometry.clusterBits)
   }
 
   /// Bytes that ``prepare(commit:catalog:_:)`` will write, as an estimate from above; of a settled draft.

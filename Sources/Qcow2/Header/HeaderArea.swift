@@ -42,10 +42,11 @@ struct HeaderArea: Sendable, Hashable {
     while position + 8 <= end {
       let type = cluster.span.bytes.bigEndian(UInt32.self, at: position)
       let length = cluster.span.bytes.bigEndian(UInt32.self, at: position + 4)
-      guard type != HeaderExtension.end else { break }
+      // Also for the end marker, as in QEMU.
       guard length <= end - position - 8 else {
         throw .malformed("Header extension too large", at: UInt64(position))
       }
+      guard type != HeaderExtension.end else { break }
       if type != HeaderExtension.filler {
         let data = Array(cluster[position + 8..<position + 8 + Int(length)])
         found.append(HeaderExtension(type: type, data: data, position: position))

@@ -6,8 +6,13 @@ extension ImageFile {
 
   /// Reads big-endian words.
   ///
-  /// - Parameter isZeroPadded: whether what lies behind the end of the file reads as zeros, as QEMU has
-  ///   it; otherwise it is an error.
+  /// - Parameters:
+  ///   - count: how many; checked against a limit.
+  ///   - offset: where they begin.
+  ///   - isZeroPadded: whether what lies behind the end of the file reads as zeros, as QEMU has it;
+  ///     otherwise it is an error.
+  /// - Returns: the words.
+  /// - Throws: ``Qcow2Error``.
   func readWords(
     count: Int, at offset: HostOffset, isZeroPadded: Bool = false
   ) throws(Qcow2Error) -> [UInt64] {
@@ -37,9 +42,11 @@ extension ImageFile {
   ///
   /// - Parameters:
   ///   - offsets: where they are, ascending, each once.
+  ///   - geometry: the image's.
   ///   - isZeroPadded: as for ``readWords(count:at:isZeroPadded:)``.
   ///   - body: called once for each table in order, with the words of all tables read together and
   ///     the range of this one.
+  /// - Throws: ``Qcow2Error``; what the body throws.
   func readTables(
     _ offsets: [HostOffset], geometry: ClusterGeometry, isZeroPadded: Bool = false,
     _ body: (HostOffset, _ words: inout [UInt64], _ range: Range<Int>) throws -> Void

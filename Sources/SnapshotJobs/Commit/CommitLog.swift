@@ -11,7 +11,7 @@ public protocol CommitLog: Sendable {
 
   /// Writes a record durably (one `synchronous=FULL` transaction): the commit point.
   ///
-  /// - Throws: ``JobError`` if COMMIT reported an error; whether the record is there is unknown then.
+  /// - Throws: `JobError` if COMMIT reported an error; whether the record is there is unknown then.
   func append(_ record: CommitRecord) throws(JobError)
 
   /// Looks for a record through a connection of its own.

@@ -23,7 +23,7 @@ enum CommitSteps {
   /// - Parameters:
   ///   - targets: those that are not published yet.
   ///   - fence: whether to raise the fence first.
-  /// - Throws: ``Qcow2Error``; some images may be published then, the others are ready or fenced.
+  /// - Throws: `Qcow2Error`; some images may be published then, the others are ready or fenced.
   static func publish(_ targets: [Target], fence: Bool) throws(Qcow2Error) {
     if fence {
       for target in targets where target.image.version >= 3 {

@@ -24,7 +24,8 @@ struct OpenImages: Sendable {
     for node in nodes.sorted(by: { $0.path < $1.path }) {
       do {
         let image = try Image.open(
-          node.path, for: purpose, patience: access.lockPatience, onWait: access.onWait,
+          node.path, for: purpose, access: access.files, patience: access.lockPatience,
+          onWait: access.onWait,
           isCancelled: { control.map { (try? $0.checkpoint()) == nil } ?? false })
         if let twin = members.first(where: { $0.image.identity == image.identity }) {
           throw JobError(
@@ -35,12 +36,12 @@ struct OpenImages: Sendable {
       } catch {
         members.forEach { $0.image.unlock() }
         try control?.checkpoint()
-        throw Self.refined(error, node, among: members)
+        throw Self.refined(error, node, among: members, access.files)
       }
     }
     self.members = nodes.compactMap { node in members.first { $0.node == node } }
     do {
-      try checkOpenRecords(access.log, settling: settling)
+      try checkOpenRecords(access, settling: settling)
       try checkBlockDevices()
     } catch {
       unlock()
@@ -50,10 +51,10 @@ struct OpenImages: Sendable {
 
   /// Two nodes on one file meet each other's lock before they meet each other's identity.
   private static func refined(
-    _ error: any Error, _ node: Node, among members: [Member]
+    _ error: any Error, _ node: Node, among members: [Member], _ files: any FileAccess
   ) -> JobError {
     if let error = error as? Qcow2Error, error.code == .inUse,
-      let looked = try? Image.open(node.path, for: .peek),
+      let looked = try? Image.open(node.path, for: .peek, access: files),
       let twin = members.first(where: { $0.image.identity == looked.identity })
     {
       return JobError(
@@ -63,15 +64,20 @@ struct OpenImages: Sendable {
   }
 
   /// An image of a commit that is not settled must not change.
-  private func checkOpenRecords(_ log: any CommitLog, settling: CommitID?) throws(JobError) {
-    for record in try log.openRecords() where record.id != settling {
+  private func checkOpenRecords(_ access: ImageAccess, settling: CommitID?) throws(JobError) {
+    for record in try access.log.openRecords() where record.id != settling {
       for commit in record.images {
         guard
           let member = members.first(where: {
-            $0.image.path == commit.path || $0.image.identity == commit.identity
+            $0.image.path == commit.path
+              || ($0.image.identity == commit.identity && commit.bootID == Boot.id)
           })
         else { continue }
-        let isWaiting = record.images.contains { !CommitState.canReach($0) }
+        // Those that are open here are locked by this job itself.
+        let isWaiting = record.images.contains { other in
+          !members.contains { $0.image.identity == other.identity }
+            && !CommitState.canReach(other, access.files)
+        }
         throw JobError(
           isWaiting ? .inUse : .conflict,
           "\(member.node.name): \(member.image.path) belongs to a commit that is not settled (job "

@@ -7,7 +7,7 @@ public protocol SecondReader: Sendable {
 
   /// Opens the active state of an image.
   ///
-  /// - Throws: ``JobError`` (refused) with the reader's reason if it cannot read this image.
+  /// - Throws: `JobError` (refused) with the reader's reason if it cannot read this image.
   func open(path: String) throws(JobError) -> any SecondReaderImage
 }
 

@@ -1,3 +1,4 @@
+private import Glibc
 public import Jobs
 internal import Qcow2
 
@@ -36,7 +37,7 @@ public struct Verification {
   ///   - path: the image; it is locked for reading meanwhile.
   ///   - second: the other reader. Images that it refuses are reported as such.
   ///   - progress: told the guest bytes that were gone through.
-  /// - Throws: ``JobError`` if our own reader fails.
+  /// - Throws: `JobError` if our own reader fails.
   public static func run(
     path: String, second: any SecondReader, progress: @escaping (UInt64) -> Void = { _ in }
   ) throws(JobError) -> VerifyReport {
@@ -104,17 +105,26 @@ public struct Verification {
       try theirs.read(
         into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: range.lowerBound)
     }
-    guard left[..<count] != right[..<count] else {
+    guard !Self.isEqual(left, right, 0..<count) else {
       report.bytesEqual += UInt64(count)
       return
     }
     for start in stride(from: 0, to: count, by: ours.clusterSize) {
       let end = min(start + ours.clusterSize, count)
-      if left[start..<end] == right[start..<end] {
+      if Self.isEqual(left, right, start..<end) {
         report.bytesEqual += UInt64(end - start)
       } else if report.differences.count < VerifyReport.maximumDifferences {
         let base = range.lowerBound
         report.differences.append(base + UInt64(start)..<base + UInt64(end))
+      }
+    }
+  }
+
+  private static func isEqual(_ left: [UInt8], _ right: [UInt8], _ range: Range<Int>) -> Bool {
+    left.withUnsafeBytes { left in
+      right.withUnsafeBytes { right in
+        guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+        return memcmp(left + range.lowerBound, right + range.lowerBound, range.count) == 0
       }
     }
   }

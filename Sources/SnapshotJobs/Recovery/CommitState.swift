@@ -15,9 +15,9 @@ enum CommitState: Sendable {
   case outOfReach(JobError)
 
   /// Opens and locks an image of a record and finds its state.
-  init(_ commit: ImageCommit) {
+  init(_ commit: ImageCommit, _ files: any FileAccess) {
     do throws(Qcow2Error) {
-      let image = try Image.open(commit.path, for: .recovery)
+      let image = try Image.open(commit.path, for: .recovery, access: files)
       guard commit.bootID != Boot.id || image.identity == commit.identity else {
         image.unlock()
         self = .outOfReach(
@@ -59,12 +59,12 @@ enum CommitState: Sendable {
     return (try? image.stamp()) == commit.stamp
   }
 
-  /// Whether an image can be looked at now.
-  static func canReach(_ commit: ImageCommit) -> Bool {
-    if let image = try? Image.open(commit.path, for: .peek) {
-      return commit.bootID != Boot.id || image.identity == commit.identity
-    }
-    return false
+  /// Whether recovery could look at the image now; it is opened and let go of.
+  static func canReach(_ commit: ImageCommit, _ files: any FileAccess) -> Bool {
+    let state = CommitState(commit, files)
+    state.image?.unlock()
+    if case .outOfReach = state { return false }
+    return true
   }
 
   /// The image, where it is open.

@@ -30,6 +30,7 @@ struct RecordSettlement {
   let record: CommitRecord
   let states: [CommitState]
   let log: any CommitLog
+  let files: any FileAccess
 
   /// What would happen.
   func forecast(_ verdict: RecoveryVerdict, force: Recovery.Force?) -> Outcome {
@@ -162,7 +163,8 @@ struct RecordSettlement {
       nodes.append(Node(name: try NodeName(image.node), path: image.path))
     }
     let work = SnapshotWork(
-      request, machine: Machine(name: nil, nodes: nodes), access: ImageAccess(log: log),
+      request, machine: Machine(name: nil, nodes: nodes),
+      access: ImageAccess(log: log, files: files),
       settling: record.id)
     guard let prepared = try work.prepare(JobControl()) as? PreparedSnapshots else { return }
     switch ImageCommitter(log: log).commit([prepared], jobs: []) {

@@ -1,6 +1,6 @@
 private import FoundationEssentials
 public import Jobs
-internal import Qcow2
+public import Qcow2
 
 /// Decides what becomes of commit records that are not done and of jobs whose process has ended.
 ///
@@ -31,10 +31,19 @@ public struct Recovery: Sendable {
 
   let log: any CommitLog
   private let runner: JobRunner
+  private let files: any FileAccess
 
   /// Makes a recovery over a catalog's records and jobs.
-  public init(log: any CommitLog, runner: JobRunner) {
+  ///
+  /// - Parameters:
+  ///   - log: the catalog's records.
+  ///   - runner: what concludes its jobs.
+  ///   - files: where the image files come from.
+  public init(
+    log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess()
+  ) {
     self.log = log
+    self.files = files
     self.runner = runner
   }
 
@@ -44,7 +53,7 @@ public struct Recovery: Sendable {
   ///   - dryRun: only say what would happen.
   ///   - job: only this job's record.
   ///   - force: what to do with a record that cannot be settled by itself.
-  /// - Throws: ``JobError`` if the catalog cannot be used, or (not found) if there is nothing to force.
+  /// - Throws: `JobError` if the catalog cannot be used, or (not found) if there is nothing to force.
   public func run(dryRun: Bool = false, job: JobID? = nil, force: Force? = nil)
     throws(JobError) -> [Finding]
   {
@@ -76,7 +85,7 @@ public struct Recovery: Sendable {
 
   /// Removes the fence of one image that no open record of this catalog names.
   ///
-  /// - Throws: ``JobError``; the image is as it was then.
+  /// - Throws: `JobError`; the image is as it was then.
   public func removeFence(path: String) throws(JobError) -> Finding {
     for record in try log.openRecords() where record.images.contains(where: { $0.path == path }) {
       throw JobError(
@@ -86,7 +95,7 @@ public struct Recovery: Sendable {
           + "--forward or --abandon")
     }
     do throws(Qcow2Error) {
-      let image = try Image.open(path, for: .recovery)
+      let image = try Image.open(path, for: .recovery, access: files)
       defer { image.unlock() }
       guard image.isFenced else {
         throw Qcow2Error.notFound("the image is not fenced").in(path)
@@ -126,11 +135,12 @@ public struct Recovery: Sendable {
   private func settle(
     _ record: CommitRecord, jobs: [JobRecord], dryRun: Bool, force: Force?
   ) throws(JobError) -> Finding {
-    let states = record.images.map(CommitState.init)
+    let states = record.images.map { CommitState($0, files) }
     defer { states.forEach { $0.image?.unlock() } }
     let verdict = RecoveryVerdict(record, states)
     let images = zip(record.images, states).map { "\($0.node): \($0.path): \($1.description)" }
-    let settlement = RecordSettlement(record: record, states: states, log: log)
+    let settlement = RecordSettlement(
+      record: record, states: states, log: log, files: files)
     let outcome: RecordSettlement.Outcome
     if dryRun {
       outcome = settlement.forecast(verdict, force: force)

@@ -16,7 +16,7 @@ public struct NodePlan: Sendable, Hashable, Codable {
 extension SnapshotRequest {
   /// What this request would do to each disk, with all the checks of the real job; reads only.
   ///
-  /// - Throws: ``JobError``: the error that the job would end with.
+  /// - Throws: `JobError`: the error that the job would end with.
   public func plan(on machine: Machine, access: ImageAccess) throws(JobError) -> [NodePlan] {
     try checkTags()
     let images = try OpenImages(

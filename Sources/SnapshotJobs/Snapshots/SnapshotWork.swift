@@ -1,11 +1,13 @@
 public import Jobs
-internal import Qcow2
+public import Qcow2
 private import Synchronization
 
 /// What snapshot jobs need from outside: how long to wait for a held image, and the commit records.
 public struct ImageAccess: Sendable {
   /// The commit records.
   public let log: any CommitLog
+  /// Where the image files come from.
+  public let files: any FileAccess
   /// How long to wait for an image that another program holds.
   public let lockPatience: Duration
   /// Told the holder's description once while waiting.
@@ -13,10 +15,11 @@ public struct ImageAccess: Sendable {
 
   /// Makes an access.
   public init(
-    log: any CommitLog, lockPatience: Duration = .zero,
+    log: any CommitLog, files: any FileAccess = PosixFileAccess(), lockPatience: Duration = .zero,
     onWait: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.log = log
+    self.files = files
     self.lockPatience = lockPatience
     self.onWait = onWait
   }
@@ -46,7 +49,7 @@ public struct SnapshotWork: JobWork {
 
   /// Opens and locks the images, checks everything, and prepares each for its new first sector.
   ///
-  /// - Throws: ``JobError``; every image is as it was then.
+  /// - Throws: `JobError`; every image is as it was then.
   public func prepare(_ control: JobControl) throws -> any PreparedWork {
     try request.checkTags()
     let nodes = try NodeSet(request, machine: machine).nodes
@@ -73,7 +76,7 @@ public struct SnapshotWork: JobWork {
     let work = zip(members, plan.drafts).compactMap { member, draft in
       draft.map { (node: member.node, draft: $0) }
     }
-    work.forEach { control.foresee($0.draft.workByteCount) }
+    work.forEach { control.foresee($0.draft.settleByteCount) }
     let outcomes = runInParallel(work) { item in
       var draft = item.draft
       do {
@@ -86,15 +89,36 @@ public struct SnapshotWork: JobWork {
     return try outcomes.map { try $0.get() }
   }
 
+  /// Undoes what was prepared, whatever becomes of each image; returns what to throw.
+  private static func undo(
+    _ members: [PreparedSnapshots.Member], because cause: any Error
+  ) -> any Error {
+    var failure: JobError?
+    for member in members {
+      do {
+        try member.prepared.undo()
+      } catch {
+        failure = failure ?? JobError(error, node: member.node.name.description)
+      }
+    }
+    guard let failure else { return cause }
+    let cause = JobError(wrapping: cause)
+    return JobError(
+      cause.kind, "\(cause.message); undoing it is incomplete: \(failure.message)")
+  }
+
   /// Writes everything new; if one image fails, the others are undone.
   private func prepare(
     _ settled: [Settled], _ control: JobControl
   ) throws -> [PreparedSnapshots.Member] {
     let outcomes = runInParallel(settled) { item in
       do {
+        let estimate = item.draft.writeByteCountEstimate
+        control.foresee(estimate)
         let prepared = try item.draft.prepare(commit: CommitID(), catalog: access.log.catalogID) {
           try control.advance($0)
         }
+        control.foresee(prepared.bytesWritten - estimate)
         return PreparedSnapshots.Member(node: item.node, prepared: prepared)
       } catch {
         throw JobError(wrapping: error, node: item.node.name.description)
@@ -105,8 +129,7 @@ public struct SnapshotWork: JobWork {
       try control.checkpoint()
       return members
     } catch {
-      for case .success(let member) in outcomes { try member.prepared.undo() }
-      throw error
+      throw Self.undo(outcomes.compactMap { try? $0.get() }, because: error)
     }
   }
 }

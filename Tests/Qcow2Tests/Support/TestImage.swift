@@ -1,0 +1,86 @@
+import SystemPackage
+import TestOracles
+import Testing
+
+@testable import Qcow2
+
+/// An image in a directory of its own, which goes with it.
+struct TestImage {
+  let directory: TemporaryDirectory
+  let path: String
+
+  /// A path without a file.
+  init(name: String = "disk.qcow2") throws {
+    directory = try TemporaryDirectory()
+    path = directory.path(name)
+  }
+
+  /// An image made by qemu-img.
+  ///
+  /// - Parameters:
+  ///   - size: in qemu's words.
+  ///   - options: as for `-o`.
+  ///   - commands: of qemu-io, run on it.
+  /// - Throws: what qemu's programs said.
+  init(size: String, _ options: [String] = [], _ commands: [String] = []) throws {
+    try self.init()
+    try QemuImg.create(path, size: size, options: options)
+    if !commands.isEmpty { try QemuIO.run(commands, on: path) }
+  }
+
+  /// Opens it.
+  func open(_ purpose: Image.Purpose = .read) throws -> Image {
+    try Image.open(path, for: purpose)
+  }
+
+  /// Opens it to be changed.
+  func draft() throws -> ImageDraft { try ImageDraft(open(.change)) }
+
+  /// All its bytes.
+  func bytes() throws -> [UInt8] {
+    let file = try PosixFile(opening: path, .read)
+    return try file.read(byteCount: Int(file.length()), at: 0)
+  }
+
+  /// Reads a big-endian number.
+  func number<T: FixedWidthInteger>(_ type: T.Type, at offset: UInt64) throws -> T {
+    let file = try PosixFile(opening: path, .read)
+    return try file.read(byteCount: T.bitWidth / 8, at: Int64(offset))
+      .reduce(0) { $0 << 8 | T($1) }
+  }
+
+  /// Overwrites a big-endian number.
+  func poke<T: FixedWidthInteger>(_ value: T, at offset: UInt64) throws {
+    let count = T.bitWidth / 8
+    try poke(
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> T(8 * (count - 1 - $0))) }, at: offset)
+  }
+
+  /// Overwrites bytes.
+  func poke(_ bytes: [UInt8], at offset: UInt64) throws {
+    try PosixFile(opening: path, .readWrite).write(bytes, at: Int64(offset))
+  }
+
+  /// Cuts the file or lets it grow.
+  func setLength(_ length: Int64) throws {
+    try PosixFile(opening: path, .readWrite).setLength(length)
+  }
+
+  /// Its length.
+  func length() throws -> Int64 { try PosixFile(opening: path, .read).length() }
+
+  /// Fails the test unless qemu-img and this engine both find nothing wrong.
+  func expectClean(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let check = try QemuImg.check(path)
+    #expect(check.isClean, "\(check.text)", sourceLocation: sourceLocation)
+    let report = try open(.check).check()
+    #expect(report.exitCode == 0, "\(report.messages)", sourceLocation: sourceLocation)
+  }
+
+  /// The SHA-256 of what the guest sees, by this engine's reader.
+  func digest(snapshot position: Int? = nil) throws -> String {
+    let image = try open()
+    var reader = try position.map { try GuestReader(image, snapshot: $0) } ?? GuestReader(image)
+    return try reader.digest()
+  }
+}

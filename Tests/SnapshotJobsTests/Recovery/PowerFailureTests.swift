@@ -1,0 +1,34 @@
+import Testing
+
+/// Power fails, or a write does, at every single point of a job: each disk is whole before recovery,
+/// and all are old or all are new after it.
+@Suite(.serialized) struct PowerFailureTests {
+  @Test(arguments: Rehearsal.Piece.allCases)
+  func `after a power failure at any point all disks are old or all are new`(
+    piece: Rehearsal.Piece
+  ) throws {
+    let rehearsal = try Rehearsal(piece)
+    var point = 1
+    var lost = FaultyStorage.Survivors.allCases.startIndex
+    while try rehearsal.rehearse(
+      .powerLoss(at: point, survivors: FaultyStorage.Survivors.allCases[lost]))
+    {
+      point += 1
+      lost = (lost + 1) % FaultyStorage.Survivors.allCases.count
+    }
+    // A mark, its fsync, content and its fsync, a sector and its fsync for each, and the record.
+    #expect(point > 14)
+  }
+
+  @Test(arguments: Rehearsal.Piece.allCases)
+  func `after an error of the storage at any point all disks are old or all are new`(
+    piece: Rehearsal.Piece
+  ) throws {
+    let rehearsal = try Rehearsal(piece)
+    var point = 1
+    while try rehearsal.rehearse(.error(at: point, isDone: point.isMultiple(of: 2))) {
+      point += 1
+    }
+    #expect(point > 14)
+  }
+}
