@@ -39,8 +39,10 @@ enum CommitState: Sendable {
     let before = FirstSector(onDisk: commit.before)
     let id = FirstSector(onDisk: commit.after).marks?.last
     if let id, image.marks.last == id {
-      // Version 2 images cannot tell whether others have written.
-      return .published(image, isOpened: commit.version < 3 || !image.hasMarker)
+      // Not the marker alone: whoever marks an image sets it again. Version 2 images cannot tell
+      // whether others have written.
+      return .published(
+        image, isOpened: commit.version < 3 || image.firstSector != commit.after)
     }
     if image.firstSector == before.bytes, isUntouched(image, commit) {
       return .ready(image, isFenced: false)
@@ -48,7 +50,12 @@ enum CommitState: Sendable {
     if commit.version >= 3, image.firstSector == before.fenced.bytes {
       return .ready(image, isFenced: true)
     }
-    if let id, image.marks.pending == id { return .touched(image) }
+    // An ordinary job by which recovery settles the record may have left a mark of its own.
+    if let marks = before.marks, image.marks.last == marks.last,
+      image.marks.pending == id || image.marks.catalog == marks.catalog
+    {
+      return .touched(image)
+    }
     image.unlock()
     return .foreign("it is not the image that was prepared")
   }

@@ -83,45 +83,12 @@ import Testing
 
   @Test func `going forward survives a power failure at any point`() throws {
     let id = try getStuck()
-    let catalogs = bench.directory.path("state")
-    let saved = bench.directory.path("saved")
-    try bench.restart()
-    let disks = nodes.map(\.path)
     let loaded = try digests([nodes[0]])
-    bench.catalog.close()
-    try Command.run("mkdir", [saved])
-    try Command.run("cp", ["-a", catalogs] + disks + [saved])
-
-    var point = 1
-    while true {
-      bench.catalog.close()
-      try Command.run("rm", ["-rf", catalogs])
-      try Command.run("cp", ["-a", "\(saved)/state", catalogs])
-      // The files stay the same files: their identity is in the record.
-      for node in nodes {
-        try Command.run(
-          "cp", ["\(saved)/\(node.path.split(separator: "/").last ?? "")", node.path])
-      }
-      try bench.restart()
-      let storage = FaultyStorage(
-        .powerLoss(
-          at: point, survivors: FaultyStorage.Survivors.allCases[point % 3]))
-      _ = try? Recovery(
-        log: FaultyLog(catalog: bench.catalog, storage: storage), runner: bench.runner,
-        files: ObservedFiles(observer: storage)
-      ).run(job: id, force: .forward)
-      try bench.restart()
-      let findings = try bench.recovery.run()
-      if findings.contains(where: { !$0.isResolved }) {
-        #expect(try bench.recovery.run(job: id, force: .forward).count == 1)
-      }
-      #expect(try bench.conclusion(of: id).error == nil, "point \(point)")
-      #expect(try digests(nodes) == loaded + old[1...2], "point \(point)")
-      #expect(try bench.recovery.run().isEmpty, "point \(point)")
-      try expectAgreement(nodes)
-      guard storage.hasFailed else { break }
-      point += 1
+    let count = try bench.losePower(inRecoveryOf: id, on: nodes, force: .forward) {
+      (comment: Comment) throws -> Void in
+      #expect(try bench.conclusion(of: id).error == nil, comment)
+      #expect(try digests(nodes) == loaded + old[1...2], comment)
     }
-    #expect(point > 8)
+    #expect(count > 8)
   }
 }

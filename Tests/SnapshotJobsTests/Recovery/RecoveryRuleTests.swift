@@ -187,6 +187,52 @@ import Testing
     #expect(try digests(nodes) == written)
   }
 
+  @Test func `rule 6: taking a save back survives a power failure at any point`() throws {
+    let id = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0, 1])
+    for node in nodes { try node.writeAsGuest() }
+    let written = try digests(nodes)
+    let count = try bench.losePower(inRecoveryOf: id, on: nodes) {
+      (comment: Comment) throws -> Void in
+      #expect(try bench.conclusion(of: id).error != nil, comment)
+      #expect(try tags(nodes) == [["old"], ["old"], ["old"]], comment)
+      #expect(try digests(nodes) == written, comment)
+    }
+    #expect(count > 8)
+  }
+
+  @Test func `rule 6: completing a delete survives a power failure at any point`() throws {
+    let id = try bench.interrupt(.delete("old", on: nodes), on: nodes, published: [1])
+    for node in nodes { try node.writeAsGuest() }
+    let written = try digests(nodes)
+    let count = try bench.losePower(inRecoveryOf: id, on: nodes) {
+      (comment: Comment) throws -> Void in
+      #expect(try bench.conclusion(of: id).error == nil, comment)
+      #expect(try tags(nodes) == [[], [], []], comment)
+      #expect(try digests(nodes) == written, comment)
+    }
+    #expect(count > 8)
+  }
+
+  @Test func `a mark on a published disk does not hide what a guest has written`() async throws {
+    let id = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0])
+    try nodes[0].writeAsGuest()
+    try nodes[2].writeAsGuest()
+    let written = try digests(nodes)
+    // A job of another catalog marks the disk and is cancelled.
+    let elsewhere = try Workbench()
+    let other = try elsewhere.start(
+      .save("other", on: [nodes[0]]), on: [nodes[0]], autoFinalize: false)
+    _ = try await elsewhere.runner.wait(for: other, orPending: true)
+    try await elsewhere.runner.apply(.cancel, to: other)
+    _ = try await elsewhere.runner.wait(for: other)
+    #expect(try Image.open(nodes[0].path, for: .peek).hasMarker)
+
+    _ = try settle()
+    #expect(try bench.conclusion(of: id).error != nil)
+    #expect(try digests(nodes) == written)
+    #expect(try tags(nodes) == [["old"], ["old"], ["old"]])
+  }
+
   @Test func `a job of a process that ended before any commit says that no disk was changed`()
     throws
   {

@@ -15,9 +15,9 @@ import Testing
     try fill(node, count: 65_535)
 
     try await bench.succeed(.save("last", on: [node]), on: [node])
-    let check = try QemuImg.check(node.path)
-    #expect(check.isClean, "\(check.text)")
-    #expect(try QemuImg.snapshotNames(node.path).count == 65_536)
+    let rows = try QemuImg.snapshotTable(node.path).split(separator: "\n")
+    // Below a title and the columns' names.
+    #expect(rows.count == 65_536 + 2)
     #expect(try Image.open(node.path, for: .peek).snapshots.last?.id == "65536")
 
     let before = try Command.sha256(ofFile: node.path)
@@ -30,7 +30,8 @@ import Testing
 
     try await bench.succeed(.delete("s7", on: [node], mustExist: true), on: [node])
     try await bench.succeed(.save("more", on: [node]), on: [node])
-    #expect(try QemuImg.check(node.path).isClean)
+    let check = try QemuImg.check(node.path)
+    #expect(check.isClean, "\(check.text)")
   }
 
   /// Takes many snapshots at once, with ids from 1 and the names s1, s2, ….
@@ -53,7 +54,7 @@ import Testing
     image.unlock()
   }
 
-  @Test(arguments: [(1, 0), (2, 2), (8, 254)])
+  @Test(arguments: [(1, 0), (2, 2)])
   func `a refcount that would overflow is found before anything is written to any disk`(
     width: Int, present: Int
   ) async throws {

@@ -75,9 +75,11 @@ import Testing
   {
     let content = try digests(nodes)
     try await bench.succeed(.save("ours", on: nodes), on: nodes)
-    let vm = try QemuVM(disks)
+    let vm = try QemuVM(
+      nodes.map { QemuVM.Disk($0.name.description, $0.path, hasDevice: false) })
     for node in nodes {
-      _ = try vm.monitor("qemu-io \(node.name) \"write -P 0x22 0 256k\"")
+      let output = try vm.monitor("qemu-io \(node.name) \"write -P 0x22 0 256k\"")
+      #expect(!output.contains("onflict"), "\(output)")
     }
     // The images can be listed while the machine holds them.
     #expect(try Machine(name: nil, nodes: nodes).snapshots().map(\.tag) == ["ours"])
