@@ -57,9 +57,8 @@ struct Program {
     try Command.run(Self.product("DemoDisk"), arguments, directory: directory.path)
   }
 
-  /// Two registered disks made by qemu-img with content.
-  ///
-  /// - Parameter options: of the second disk, for `qemu-img create -o`.
+  /// Two registered disks made by qemu-img with content; the options are the second one's, for
+  /// `qemu-img create -o`.
   func makeDisks(secondOptions options: [String] = []) throws {
     try QemuImg.create(path("disk0.qcow2"), size: "64M")
     try QemuImg.create(path("disk1.qcow2"), size: "32M", options: options)

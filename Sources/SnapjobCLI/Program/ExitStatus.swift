@@ -1,3 +1,5 @@
+import Snapjob
+
 /// How the program ends; the numbers are fixed, scripts rely on them.
 struct ExitStatus: RawRepresentable, Sendable, Hashable {
   let rawValue: Int32
@@ -41,21 +43,5 @@ struct ExitStatus: RawRepresentable, Sendable, Hashable {
   /// The status for a kind of failure as an endpoint names it.
   ///
   /// - Parameter kind: the kind; nil (a server that is not snapjob) and unknown ones are 1.
-  init(kind: String?) {
-    self =
-      switch kind {
-      case "notFound": .notFound
-      case "conflict": .conflict
-      case "inUse": .inUse
-      case "timeout": .timeout
-      case "connection": .connection
-      case "refused": .refused
-      case "cancelled": .cancelled
-      case "permission": .permission
-      case "noSpace": .noSpace
-      case "catalog": .catalog
-      case "usage": .usage
-      default: .failed
-      }
-  }
+  init(kind: String?) { self.init(rawValue: Engine.exitCode(ofKind: kind)) }
 }
