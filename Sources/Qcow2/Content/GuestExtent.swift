@@ -24,6 +24,8 @@ extension GuestReader {
   /// - Parameters:
   ///   - offset: a multiple of the cluster size, below the disk's size.
   ///   - byteCount: at least 1; the run ends at the disk's end at the latest.
+  /// - Returns: the run.
+  /// - Throws: `Qcow2Error` if a table cannot be read or is damaged.
   public mutating func extent(
     at offset: UInt64, atMost byteCount: UInt64
   ) throws(Qcow2Error) -> GuestExtent {

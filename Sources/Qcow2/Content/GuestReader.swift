@@ -28,7 +28,10 @@ public struct GuestReader {
 
   /// Reads the state of a snapshot.
   ///
-  /// - Parameter position: the snapshot's position in ``Image/snapshots``.
+  /// - Parameters:
+  ///   - image: the image.
+  ///   - position: the snapshot's position in ``Image/snapshots``.
+  /// - Throws: ``Qcow2Error`` if its L1 table cannot be read, or the content is encrypted.
   public init(_ image: Image, snapshot position: Int) throws(Qcow2Error) {
     do {
       let entry = image.table.entries[position]

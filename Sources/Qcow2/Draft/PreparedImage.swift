@@ -109,6 +109,7 @@ extension ImageDraft {
   ///   - commit: the fresh id of the commit that will publish it.
   ///   - catalog: the catalog that will keep the commit record.
   ///   - checkpoint: told of progress; what it throws ends the work.
+  /// - Returns: the image, ready to be published.
   /// - Throws: ``Qcow2Error`` with the path, or what the checkpoint throws. Everything is undone then.
   /// - Precondition: ``settle(_:)`` has been called.
   public func prepare(

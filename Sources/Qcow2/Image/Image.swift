@@ -106,6 +106,7 @@ extension Image {
   ///   - patience: how long to wait while another program holds the image.
   ///   - onWait: told once, while waiting, who holds it.
   ///   - isCancelled: asked while waiting; true ends the wait.
+  /// - Returns: the image; it holds its locks.
   /// - Throws: ``Qcow2Error`` with the path.
   public static func open(
     _ path: String, for purpose: Purpose, access: any FileAccess = PosixFileAccess(),

@@ -31,6 +31,7 @@ struct SnapshotEntry: Sendable, Hashable {
   /// What users see of it.
   ///
   /// - Parameter currentDiskSize: the disk's size in bytes where the entry does not say.
+  /// - Returns: the summary.
   func summary(currentDiskSize: UInt64) -> Snapshot {
     Snapshot(
       id: String(decoding: id, as: UTF8.self), name: String(decoding: name, as: UTF8.self),

@@ -15,8 +15,7 @@ struct OpenImages: Sendable {
 
   /// Opens the images of all nodes; none stays open if one cannot be.
   ///
-  /// - Parameters:
-  ///   - settling: the record that is being settled by this very work; it is no obstacle.
+  /// The record that is being settled by this very work is no obstacle.
   init(
     _ nodes: [Node], for purpose: Image.Purpose, access: ImageAccess,
     settling: CommitID? = nil, control: JobControl? = nil

@@ -33,6 +33,7 @@ extension Machine {
   /// The machine's snapshots, oldest first, read from the images (also while a VM holds them).
   ///
   /// - Parameter devices: node names; nil for all nodes, excluded and read-only ones included.
+  /// - Returns: one listing for each tag.
   /// - Throws: `JobError` if a node is unknown or an image cannot be read.
   public func snapshots(on devices: [String]? = nil) throws(JobError) -> [SnapshotListing] {
     var wanted = nodes

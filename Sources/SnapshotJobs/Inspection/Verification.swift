@@ -37,6 +37,7 @@ public struct Verification {
   ///   - path: the image; it is locked for reading meanwhile.
   ///   - second: the other reader. Images that it refuses are reported as such.
   ///   - progress: told the guest bytes that were gone through.
+  /// - Returns: what was found.
   /// - Throws: `JobError` if our own reader fails.
   public static func run(
     path: String, second: any SecondReader, progress: @escaping (UInt64) -> Void = { _ in }

@@ -53,6 +53,7 @@ public struct Recovery: Sendable {
   ///   - dryRun: only say what would happen.
   ///   - job: only this job's record.
   ///   - force: what to do with a record that cannot be settled by itself.
+  /// - Returns: a finding for each record and each job that was left.
   /// - Throws: `JobError` if the catalog cannot be used, or (not found) if there is nothing to force.
   public func run(dryRun: Bool = false, job: JobID? = nil, force: Force? = nil)
     throws(JobError) -> [Finding]
