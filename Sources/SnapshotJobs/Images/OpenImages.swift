@@ -13,10 +13,8 @@ struct OpenImages: Sendable {
   /// Where the files come from.
   let files: any FileAccess
 
-  /// Opens the images of all nodes; none stays open if one cannot be.
-  ///
-  /// - Parameters:
-  ///   - settling: the record that is being settled by this very work; it is no obstacle.
+  /// Opens the images of all nodes; none stays open if one cannot be. The record that is being settled
+  /// by this very work is no obstacle.
   init(
     _ nodes: [Node], for purpose: Image.Purpose, access: ImageAccess,
     settling: CommitID? = nil, control: JobControl? = nil
@@ -72,8 +70,7 @@ struct OpenImages: Sendable {
       for commit in record.images {
         guard
           let member = members.first(where: {
-            $0.image.path == commit.path
-              || ($0.image.identity == commit.identity && commit.bootID == Boot.id)
+            commit.names($0.image)
           })
         else { continue }
         // Those that are open here are locked by this job itself.

@@ -53,6 +53,7 @@ public struct Recovery: Sendable {
   ///   - dryRun: only say what would happen.
   ///   - job: only this job's record.
   ///   - force: what to do with a record that cannot be settled by itself.
+  /// - Returns: what became of each record and each job whose process has ended.
   /// - Throws: ``JobError`` if the catalog cannot be used, or (not found) if there is nothing to force.
   public func run(dryRun: Bool = false, job: JobID? = nil, force: Force? = nil)
     throws(JobError) -> [Finding]
@@ -85,24 +86,26 @@ public struct Recovery: Sendable {
 
   /// Removes the fence of one image that no open record of this catalog names.
   ///
+  /// - Returns: what was done.
   /// - Throws: ``JobError``; the image is as it was then.
   public func removeFence(path: String) throws(JobError) -> Finding {
-    for record in try log.openRecords() where record.images.contains(where: { $0.path == path }) {
-      throw JobError(
-        .conflict,
-        "\(path) belongs to a commit of this catalog (job "
-          + "\(record.jobs.map(\.description).joined(separator: ", "))); use: snapjob recover JOB "
-          + "--forward or --abandon")
-    }
-    do throws(Qcow2Error) {
+    do {
       let image = try Image.open(path, for: .recovery, access: files)
       defer { image.unlock() }
+      // The record names the file by a path of its own.
+      for record in try log.openRecords() where record.images.contains(where: { $0.names(image) }) {
+        throw JobError(
+          .conflict,
+          "\(path) belongs to a commit of this catalog (job "
+            + "\(record.jobs.map(\.description).joined(separator: ", "))); use: snapjob recover JOB "
+            + "--forward or --abandon")
+      }
       guard image.isFenced else {
         throw Qcow2Error.notFound("the image is not fenced").in(path)
       }
       try image.writeFirstSector(FirstSector(onDisk: image.firstSector).settled.bytes)
     } catch {
-      throw JobError(error)
+      throw JobError(wrapping: error)
     }
     return Finding(
       jobs: [], outcome: "The fence of \(path) is removed; the image is in the state of before.",
