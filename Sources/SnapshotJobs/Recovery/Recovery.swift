@@ -53,8 +53,7 @@ public struct Recovery: Sendable {
   ///   - dryRun: only say what would happen.
   ///   - job: only this job's record.
   ///   - force: what to do with a record that cannot be settled by itself.
-  /// - Returns: what became of each record and each job whose process has ended.
-  /// - Throws: ``JobError`` if the catalog cannot be used, or (not found) if there is nothing to force.
+  /// - Throws: `JobError` if the catalog cannot be used, or (not found) if there is nothing to force.
   public func run(dryRun: Bool = false, job: JobID? = nil, force: Force? = nil)
     throws(JobError) -> [Finding]
   {
@@ -86,8 +85,7 @@ public struct Recovery: Sendable {
 
   /// Removes the fence of one image that no open record of this catalog names.
   ///
-  /// - Returns: what was done.
-  /// - Throws: ``JobError``; the image is as it was then.
+  /// - Throws: `JobError`; the image is as it was then.
   public func removeFence(path: String) throws(JobError) -> Finding {
     do {
       let image = try Image.open(path, for: .recovery, access: files)
