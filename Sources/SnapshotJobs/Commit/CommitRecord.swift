@@ -57,6 +57,11 @@ public struct ImageCommit: Sendable, Hashable {
 }
 
 extension ImageCommit {
+  /// Whether an open image is the one meant: by its path, or within one boot by the file.
+  func names(_ image: Image) -> Bool {
+    path == image.path || (identity == image.identity && bootID == Boot.id)
+  }
+
   /// Makes a description of one image.
   public init(
     node: String, path: String, identity: FileIdentity, bootID: String, version: UInt32,

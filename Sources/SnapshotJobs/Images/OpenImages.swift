@@ -71,8 +71,7 @@ struct OpenImages: Sendable {
       for commit in record.images {
         guard
           let member = members.first(where: {
-            $0.image.path == commit.path
-              || ($0.image.identity == commit.identity && commit.bootID == Boot.id)
+            commit.names($0.image)
           })
         else { continue }
         // Those that are open here are locked by this job itself.

@@ -88,22 +88,23 @@ public struct Recovery: Sendable {
   ///
   /// - Throws: `JobError`; the image is as it was then.
   public func removeFence(path: String) throws(JobError) -> Finding {
-    for record in try log.openRecords() where record.images.contains(where: { $0.path == path }) {
-      throw JobError(
-        .conflict,
-        "\(path) belongs to a commit of this catalog (job "
-          + "\(record.jobs.map(\.description).joined(separator: ", "))); use: snapjob recover JOB "
-          + "--forward or --abandon")
-    }
-    do throws(Qcow2Error) {
+    do {
       let image = try Image.open(path, for: .recovery, access: files)
       defer { image.unlock() }
+      // The record names the file by a path of its own.
+      for record in try log.openRecords() where record.images.contains(where: { $0.names(image) }) {
+        throw JobError(
+          .conflict,
+          "\(path) belongs to a commit of this catalog (job "
+            + "\(record.jobs.map(\.description).joined(separator: ", "))); use: snapjob recover JOB "
+            + "--forward or --abandon")
+      }
       guard image.isFenced else {
         throw Qcow2Error.notFound("the image is not fenced").in(path)
       }
       try image.writeFirstSector(FirstSector(onDisk: image.firstSector).settled.bytes)
     } catch {
-      throw JobError(error)
+      throw JobError(wrapping: error)
     }
     return Finding(
       jobs: [], outcome: "The fence of \(path) is removed; the image is in the state of before.",

@@ -101,9 +101,8 @@ private final class UnsureLog: CommitLog {
   /// The record that was to be written.
   var record: CommitRecord? { appended.withLock { $0 } }
 
-  /// - Parameters:
-  ///   - appends: whether the record is written all the same.
-  ///   - isUnusable: whether nothing works afterwards.
+  /// Makes one that writes the record all the same or does not, and perhaps lets nothing work
+  /// afterwards.
   init(_ catalog: Catalog, appends: Bool, isUnusable: Bool = false) {
     self.catalog = catalog
     self.appends = appends

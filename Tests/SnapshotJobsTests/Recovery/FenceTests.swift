@@ -37,6 +37,12 @@ import Testing
     }
     #expect(refused?.kind == .conflict)
     #expect(refused?.message.contains("job \(id)") == true)
+    let link = home.directory.path("link")
+    try Command.run("ln", ["-s", nodes[1].path, link])
+    let refusedAgain = #expect(throws: JobError.self) {
+      try home.recovery.removeFence(path: link)
+    }
+    #expect(refusedAgain?.kind == .conflict)
     #expect(try elsewhere.recovery.removeFence(path: nodes[1].path).isResolved)
     try expectAgreement([nodes[1]])
     #expect(try digests([nodes[1]]) == [before[1]])

@@ -7,11 +7,7 @@ import TestOracles
 
 extension Workbench {
   /// Leaves a job behind as if its process had died in the middle of its commit, with the record
-  /// written.
-  ///
-  /// - Parameters:
-  ///   - published: the disks that have their new first sector.
-  ///   - fenced: the disks that have the fence.
+  /// written: the published disks have their new first sector, the fenced ones the fence.
   func interrupt(
     _ request: SnapshotRequest, on nodes: [Node], published: [Int] = [], fenced: [Int] = []
   ) throws -> JobID {

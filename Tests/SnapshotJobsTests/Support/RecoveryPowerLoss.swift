@@ -7,13 +7,8 @@ import Testing
 
 extension Workbench {
   /// Recovers with the power failing at every point in turn, then recovers again, each time from the
-  /// same disks and catalog.
-  ///
-  /// - Parameters:
-  ///   - id: the interrupted job.
-  ///   - force: what the user decides, each time that it is asked for.
-  ///   - verify: looks at the outcome.
-  /// - Returns: the number of points.
+  /// same disks and catalog; the user decides the same each time that it is asked for. Tells the
+  /// number of points.
   func losePower(
     inRecoveryOf id: JobID, on nodes: [Node], force: Recovery.Force? = nil,
     verify: (Comment) throws -> Void
