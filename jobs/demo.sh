@@ -19,7 +19,7 @@ watcher=
 end() {
   status=$?
   trap - EXIT
-  [ -z "$watcher" ] || kill -INT "$watcher" 2> /dev/null || true
+  [ -z "$watcher" ] || kill "$watcher" 2> /dev/null || true
   wait
   rm -rf "$directory"
   [ "$status" -eq 0 ] || printf '\nThe demonstration failed with status %s.\n' "$status" >&2
@@ -37,6 +37,11 @@ say() { printf '\n# %s\n' "$*"; }
 run() {
   echo "\$ $*"
   "$@"
+}
+# A moment for the watcher, who is told of each status a little later.
+run_job() {
+  run "$@"
+  sleep 0.3
 }
 # What the guest sees on both disks. Its output is kept in a variable first, so that a failure ends the story.
 digests() {
@@ -60,13 +65,13 @@ echo "$saved"
 say "The states of the jobs pass by, marked with a bar."
 echo "\$ snapjob watch &"
 mkfifo states
-sed 's/^/    | /' < states &
+sed -u 's/^/    | /' < states &
 snapjob watch > states &
 watcher=$!
 sleep 1
 
 say "Save both disks: all or none."
-run snapjob save --tag before-upgrade
+run_job snapjob save --tag before-upgrade
 run snapjob list
 
 say "The guest goes on writing, over the old content and beside it."
@@ -81,7 +86,7 @@ for disk in disk0 disk1; do
 done
 
 say "Back to what was saved."
-run snapjob load --tag before-upgrade --yes
+run_job snapjob load --tag before-upgrade --yes
 echo "\$ DemoDisk digest disk0.qcow2; DemoDisk digest disk1.qcow2"
 loaded=$(digests)
 echo "$loaded"
@@ -92,7 +97,7 @@ say "The images are sound."
 run snapjob check disk0 disk1
 
 say "The snapshot goes, the disks stay."
-run snapjob delete --tag before-upgrade --yes
+run_job snapjob delete --tag before-upgrade --yes
 run snapjob list
 echo "\$ DemoDisk digest disk0.qcow2; DemoDisk digest disk1.qcow2"
 deleted=$(digests)
