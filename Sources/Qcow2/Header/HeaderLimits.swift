@@ -25,9 +25,6 @@ extension Header {
         "qcow2: Compression type incompatible feature bit must agree with the compression type",
         at: 104)
     }
-    guard refcountTableClusters != 0 else {
-      throw .malformed("Image does not contain a reference count table", at: 56)
-    }
     try checkTable(
       refcountTableOffset, entries: UInt64(refcountTableClusters) * clusterSize / 8, entrySize: 8,
       maximumByteCount: Limits.refcountTableByteCount, name: "Reference count table")

@@ -183,6 +183,10 @@ extension Image {
       throw .unsupported(
         "the image keeps its data in an external data file; such images have no internal snapshots")
     }
+    // As in QEMU, a check goes on without one: every cluster in use is counted as free then.
+    if area.header.refcountTableClusters == 0, purpose != .check {
+      throw .malformed("Image does not contain a reference count table", at: 56)
+    }
     guard purpose == .change else { return }
     if features.contains(.corrupt) {
       throw .corrupt("the image is marked corrupt; repair it with: qemu-img check -r all")

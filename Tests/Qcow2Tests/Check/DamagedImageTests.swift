@@ -125,6 +125,15 @@ private struct Damage: Sendable, CustomTestStringConvertible {
     #expect(found.exitCode == ([3, 4, 6].contains(way) ? 1 : 2))
   }
 
+  @Test("An image without a refcount table is checked: nothing is counted as used")
+  func noRefcountTable() throws {
+    let image = try TestImage(size: "1M", [], ["write 0 64k"])
+    try image.poke(UInt32(0), at: 56)
+    let found = try QemuFindings.expectSame(image.path)
+    #expect(found.exitCode == 2)
+    #expect(found.corruptions == 6)
+  }
+
   @Test("An L1 table that only a check lets pass is never read for its content")
   func unreadableSnapshotL1() throws {
     let image = try ImageCheckTests.makeImage([])

@@ -40,7 +40,8 @@ struct MetadataMap {
 
   /// All of them.
   var all: [Range<UInt64>] {
-    header + [activeL1, snapshotTable, refcountTable] + snapshotL1s + activeL2s + refcountBlocks
+    (header + [activeL1, snapshotTable, refcountTable] + snapshotL1s + activeL2s + refcountBlocks)
+      .filter { !$0.isEmpty }
   }
 
   /// Where the 16-bit refcount of a cluster is.

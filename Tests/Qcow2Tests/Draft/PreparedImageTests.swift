@@ -1,0 +1,166 @@
+import TestOracles
+import Testing
+
+@testable import Qcow2
+
+@Suite struct PreparedImageTests {
+  private static let date = ImageDraft.SnapshotDate(seconds: 1, nanoseconds: 2)
+
+  @Test("Undoing leaves every byte as it was but for the mark", arguments: ImageKind.all)
+  func undo(kind: ImageKind) throws {
+    let image = try TestImage(size: kind.size, kind.options, ["write -P 1 0 500k"])
+    try image.save("a")
+    try QemuIO.run(["write -P 2 100k 100k"], on: image.path)
+    for edit in [
+      { try $0.takeSnapshot(tag: "b", date: Self.date) }, { try $0.load(position: 0) },
+      { try $0.deleteSnapshot(position: 0) },
+      { try $0.write([UInt8](repeating: 7, count: 100_000), at: 12_345) },
+    ] as [(inout ImageDraft) throws -> Void] {
+      let copy = image.directory.path("copy")
+      try Command.run("cp", ["--sparse=always", image.path, copy])
+      let header = try image.open().header
+      let prepared = try image.prepare(edit)
+      #expect(try Command.attempt("cmp", ["-s", "-i", "512", copy, image.path]).status == 1)
+      try prepared.undo()
+      #expect(try Command.attempt("cmp", ["-s", "-i", "512", copy, image.path]).status == 0)
+      let marked = try Image.open(image.path, for: .peek)
+      #expect(marked.marks.pending == nil)
+      #expect(marked.marks.catalog != nil)
+      var expected = header
+      if header.version >= 3 { expected.autoclear.insert(.marker) }
+      #expect(marked.header == expected)
+      try image.expectCleanWhileHeld()
+    }
+  }
+
+  @Test("The mark is durable before anything else is written, the new state before it is published")
+  func order() throws {
+    let start = try TestImage(size: "256k", ["cluster_size=4096"], ["write 0 64k"]).bytes()
+    let file = MemoryFile(start)
+    var draft = try ImageDraft(file.open(.change))
+    try draft.takeSnapshot(tag: "a", date: Self.date)
+    try draft.settle { _ in }
+    #expect(file.operations.isEmpty)
+    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    #expect(file.operations[0] == .write(prepared.before, at: 0))
+    #expect(file.operations[1] == .synchronize)
+    #expect(file.operations.last == .synchronize)
+    for operation in file.operations.dropFirst() {
+      guard case .write(let bytes, let offset) = operation else { continue }
+      let inUse = try Image.clustersInUse(start)
+      let clusters = Int(offset) / 4096...(Int(offset) + bytes.count - 1) / 4096
+      #expect(inUse.isDisjoint(with: clusters))
+    }
+    let count = file.operations.count
+    try prepared.raiseFence()
+    try prepared.publish()
+    #expect(file.operations[count + 1] == .synchronize)
+    #expect(file.operations[count + 2] == .write(prepared.after, at: 0))
+    #expect(file.operations[count + 3] == .synchronize)
+    #expect(file.operations.count == count + 4)
+  }
+
+  @Test("A cluster with too many references is found before anything is written")
+  func tooManyReferences() throws {
+    let image = try TestImage(size: "4M", ["refcount_bits=2"], ["write -P 1 0 1M"])
+    for tag in ["a", "b"] { try image.save(tag) }
+    let before = try image.bytes()
+    let error = try #require(throws: Qcow2Error.self) {
+      _ = try image.prepare { try $0.takeSnapshot(tag: "c", date: Self.date) }
+    }
+    #expect(error.code == .tooManyReferences)
+    #expect(error.path == image.path)
+    #expect(try image.bytes() == before)
+    // One out and one in at once does fit.
+    try image.commit { draft in
+      try draft.deleteSnapshot(position: 0)
+      try draft.takeSnapshot(tag: "c", date: Self.date)
+    }
+    #expect(try QemuImg.snapshotNames(image.path) == ["b", "c"])
+  }
+
+  @Test("One-bit refcounts allow snapshots of nothing only")
+  func oneBit() throws {
+    let image = try TestImage(size: "4M", ["refcount_bits=1"])
+    try image.save("empty")
+    try QemuIO.run(["write -P 1 0 64k"], on: image.path)
+    let error = try #require(throws: Qcow2Error.self) {
+      _ = try image.prepare { try $0.takeSnapshot(tag: "full", date: Self.date) }
+    }
+    #expect(error.code == .tooManyReferences)
+  }
+
+  @Test("All refcount widths that can are saved, loaded and deleted", arguments: [2, 4, 8, 32, 64])
+  func refcountWidths(bits: Int) throws {
+    let image = try TestImage(size: "4M", ["refcount_bits=\(bits)"], ["write -P 1 0 1M"])
+    let first = try QemuImg.contentDigest(image.path)
+    try image.save("a")
+    try QemuIO.run(["write -P 2 512k 1M"], on: image.path)
+    try image.load("a")
+    #expect(try QemuImg.contentDigest(image.path) == first)
+    try image.delete("a")
+  }
+
+  @Test("Unknown autoclear bits are cleared on the way, whatever becomes of the change")
+  func autoclear() throws {
+    let image = try TestImage(size: "4M")
+    try image.poke(UInt64(1) << 50, at: 88)
+    try image.poke(UInt64(1) << 51, at: 80)
+    try image.prepare { try $0.takeSnapshot(tag: "a", date: Self.date) }.undo()
+    let header = try image.open().header
+    #expect(header.autoclear == [.marker])
+    #expect(header.compatible.rawValue == 1 << 51)
+  }
+
+  @Test("A damaged image is refused before anything is written")
+  func damagedImage() throws {
+    let kinds: [(TestImage, MetadataMap) throws -> Void] = [
+      { try $0.poke(UInt64(1) << 40, at: $1.activeL2s[0].lowerBound) },
+      { try $0.poke(UInt64(512), at: $1.activeL2s[0].lowerBound) },
+      { try $0.poke(UInt64(1) << 40, at: $1.activeL1.lowerBound) },
+      { try $0.poke(UInt64(2), at: $1.activeL1.lowerBound) },
+      { try $0.poke(UInt16(0), at: $1.refcount(of: 5)) },
+      { try $0.poke(UInt64(1) << 40, at: $1.refcountTable.lowerBound) },
+      { try $0.poke($1.refcountBlocks[0].lowerBound, at: $1.refcountTable.upperBound) },
+    ]
+    for (index, damage) in kinds.enumerated() {
+      let image = try TestImage(size: "64M", [], ["write -P 1 0 1M"])
+      try damage(image, MetadataMap(image.open()))
+      let before = try image.bytes()
+      let error = try #require(throws: Qcow2Error.self, "damage \(index)") {
+        var draft = try image.draft()
+        try draft.takeSnapshot(tag: "a", date: Self.date)
+        try draft.settle { _ in }
+      }
+      #expect([.corrupt, .malformed].contains(error.code), "damage \(index): \(error)")
+      #expect(error.path == image.path)
+      #expect(try image.bytes() == before)
+    }
+  }
+
+  @Test("A block device that is too small for the new state is out of space, and undone")
+  func fullDevice() throws {
+    let start = try TestImage(size: "256k", ["cluster_size=4096"], ["write 0 200k"]).bytes()
+    let whole = start + [UInt8](repeating: 0, count: (4096 - start.count % 4096) % 4096)
+    let file = MemoryFile(
+      whole + [UInt8](repeating: 0, count: 2 * 4096), isBlockDevice: true)
+    var draft = try ImageDraft(file.open(.change))
+    try draft.takeSnapshot(tag: "a", date: Self.date)
+    try draft.settle { _ in }
+    let error = try #require(throws: Qcow2Error.self) {
+      _ = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    }
+    #expect(error.code == .noSpace)
+    #expect(file.bytes.prefix(whole.count)[512...] == whole[512...])
+    #expect(try file.open(.check).check().exitCode == 0)
+  }
+}
+
+extension Image {
+  /// The clusters that an image in memory uses.
+  fileprivate static func clustersInUse(_ bytes: [UInt8]) throws -> Set<Int> {
+    let image = try MemoryFile(bytes).open(.read)
+    let refcounts = try image.loadRefcounts()
+    return Set((0..<(bytes.count / 4096 + 1)).filter { refcounts[HostCluster($0)] > 0 })
+  }
+}
