@@ -49,7 +49,7 @@ import Testing
         try prepared.undo()
       } else {
         if change == .load {
-          try prepared.image.writeFirstSector(FirstSector(onDisk: prepared.before).fenced.bytes)
+          try prepared.raiseFence()
         }
         try prepared.publish()
       }

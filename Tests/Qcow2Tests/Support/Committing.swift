@@ -25,7 +25,7 @@ extension TestImage {
       try QemuImg.snapshotNames(path, forceShare: true) == names, sourceLocation: sourceLocation)
     #expect(try digestWhileHeld() == content, sourceLocation: sourceLocation)
     if fences, prepared.image.version >= 3 {
-      try prepared.image.writeFirstSector(FirstSector(onDisk: prepared.before).fenced.bytes)
+      try prepared.raiseFence()
       let refusal = try Command.attempt("qemu-img", ["check", "-U", "-f", "qcow2", path])
       #expect(
         refusal.standardError.hasSuffix(
