@@ -35,11 +35,16 @@ public struct PreparedImage: Sendable {
     let marked = try original.firstSector(
       marks: Marks(last: old.last, pending: commit, catalog: catalog))
     StopPoint.beforeMark.reach()
-    try original.writeFirstSector(marked.bytes)
-    StopPoint.afterMark.reach()
     lengthBefore = original.fileLength
-    image = try original.reloaded(for: .change)
     before = marked.bytes
+    do {
+      try original.writeFirstSector(marked.bytes)
+      StopPoint.afterMark.reach()
+      image = try original.reloaded(for: .change)
+    } catch {
+      try Self.undo(original, unmarked, lengthBefore, [], because: error)
+      throw error
+    }
     var writer = DraftWriter(draft, image: image, checkpoint: checkpoint)
     do {
       var area = image.area
@@ -59,7 +64,11 @@ public struct PreparedImage: Sendable {
     writtenRuns = writer.writtenRuns
     freedRuns = writer.refcounts.freedRuns(below: geometry.clusterCount(fileLength: lengthBefore))
     bytesFreed = freedRuns.reduce(0) { $0 + Int64($1.count) << Int64(geometry.clusterBits) }
-    lengthAfter = Int64(writer.refcounts.end) << Int64(geometry.clusterBits)
+    // A tail that was counted as free may hold what somebody still wants back: it stays.
+    let end = Int64(writer.refcounts.end) << Int64(geometry.clusterBits)
+    let isTailCounted =
+      writer.refcounts.loadedEnd >= geometry.clusterCount(fileLength: lengthBefore)
+    lengthAfter = isTailCounted ? end : max(end, lengthBefore)
   }
 
   /// Durably switches the image to its new state.

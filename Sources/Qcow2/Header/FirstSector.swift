@@ -48,8 +48,10 @@ public struct FirstSector: Sendable, Hashable {
     }
     throw .noRoom(
       "the first 512 bytes have no room for snapjob's marks beside the header extensions"
-        + (area.backingFileName == nil ? "" : " and the backing file's name")
-        + "; shorten the backing file's name (qemu-img rebase -u) or use qemu-img for this image")
+        + (area.backingFileName == nil
+          ? "; use qemu-img for this image"
+          : " and the backing file's name; shorten that (qemu-img rebase -u) or use qemu-img for this "
+            + "image"))
   }
 
   /// Whether these are the last extensions of the chain on disk.

@@ -59,7 +59,11 @@ public struct ImageCommit: Sendable, Hashable {
 extension ImageCommit {
   /// Whether an open image is the one meant: by its path, or within one boot by the file.
   func names(_ image: Image) -> Bool {
-    path == image.path || (identity == image.identity && bootID == Boot.id)
+    if path == image.path || (identity == image.identity && bootID == Boot.id) { return true }
+    // The file under another name: the marks tell, also after a restart.
+    let marks = image.marks
+    return (marks.pending != nil && marks.pending == FirstSector(onDisk: before).marks?.pending)
+      || (marks.last != nil && marks.last == FirstSector(onDisk: after).marks?.last)
   }
 
   /// Makes a description of one image.

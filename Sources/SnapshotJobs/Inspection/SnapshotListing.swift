@@ -46,7 +46,7 @@ extension Machine {
         wanted.append(node)
       }
     }
-    var found: [String: [SnapshotListing.Device]] = [:]
+    var found: [[UInt8]: [SnapshotListing.Device]] = [:]
     for node in wanted {
       let image: Image
       do throws(Qcow2Error) {
@@ -55,7 +55,7 @@ extension Machine {
         throw JobError(error, node: node.name.description)
       }
       for snapshot in image.snapshots {
-        found[snapshot.name, default: []].append(
+        found[snapshot.nameBytes, default: []].append(
           SnapshotListing.Device(
             node: node.name, id: snapshot.id, vmStateSize: snapshot.vmStateSize,
             diskSize: snapshot.diskSize, dateSeconds: Int64(snapshot.dateSeconds),
@@ -66,7 +66,8 @@ extension Machine {
     let covered = wanted.filter { devices != nil || coveredNodes.contains($0) }
     return found.map { tag, devices in
       SnapshotListing(
-        tag: tag, dateSeconds: devices.map(\.dateSeconds).min() ?? 0, devices: devices,
+        tag: String(decoding: tag, as: UTF8.self),
+        dateSeconds: devices.map(\.dateSeconds).min() ?? 0, devices: devices,
         isComplete: covered.allSatisfy { node in devices.count { $0.node == node.name } == 1 })
     }.sorted { ($0.dateSeconds, $0.tag) < ($1.dateSeconds, $1.tag) }
   }

@@ -138,7 +138,12 @@ struct RecordSettlement {
     states.forEach { $0.image?.unlock() }
     switch record.nature {
     case .plainSave(let tag):
-      try runDelete([tag], on: zip(record.images, states).filter { $1.image != nil }.map(\.0))
+      // Only a published disk can have this job's snapshot; one of that name elsewhere is the user's.
+      try runDelete(
+        [tag],
+        on: zip(record.images, states).filter { _, state in
+          if case .published = state { true } else { false }
+        }.map(\.0))
       return try close(
         .undone(
           "The process ended in the middle of the commit and other programs have written since; "

@@ -58,17 +58,21 @@ public struct Recovery: Sendable {
   public func run(dryRun: Bool = false, job: JobID? = nil, force: Force? = nil)
     throws(JobError) -> [Finding]
   {
+    // Records before jobs: the job of every record that is seen is seen as well.
+    let records = try log.openRecords()
     let jobs = try runner.jobs()
     var findings: [Finding] = []
     // A record by which an earlier recovery settled another one comes first.
-    for record in try log.openRecords().reversed() {
+    for record in records.reversed() {
       if let job, !record.jobs.contains(job) { continue }
       let isRunning = jobs.contains { candidate in
         record.jobs.contains(candidate.id) && candidate.worker?.isAlive ?? false
           && candidate.error == nil
       }
       guard !isRunning else { continue }
-      findings.append(try settle(record, jobs: jobs, dryRun: dryRun, force: force))
+      if let finding = try settle(record, jobs: jobs, dryRun: dryRun, force: force) {
+        findings.append(finding)
+      }
     }
     if force != nil, findings.isEmpty {
       throw JobError(
@@ -134,11 +138,15 @@ public struct Recovery: Sendable {
 
   // MARK: One record
 
+  /// Settles one record; nil if another process has done so meanwhile.
   private func settle(
     _ record: CommitRecord, jobs: [JobRecord], dryRun: Bool, force: Force?
-  ) throws(JobError) -> Finding {
+  ) throws(JobError) -> Finding? {
     let states = record.images.map { CommitState($0, files) }
     defer { states.forEach { $0.image?.unlock() } }
+    // Only under the images' locks is the list of open records more than a memory: whoever settled
+    // this one may have changed its images again.
+    guard try log.openRecords().contains(where: { $0.id == record.id }) else { return nil }
     let verdict = RecoveryVerdict(record, states)
     let images = zip(record.images, states).map { "\($0.node): \($0.path): \($1.description)" }
     let settlement = RecordSettlement(

@@ -38,12 +38,14 @@ enum RecoveryVerdict: Sendable {
       switch record.nature {
       case .plainSave(let tag):
         let isComplete = states.allSatisfy { state in
-          state.image?.snapshots.contains { $0.name == tag } ?? false
+          state.image?.snapshots.contains { $0.isCalled(tag) } ?? false
         }
         self = isComplete ? .complete : .byJobs
       case .plainDelete(let tags):
         let isComplete = states.allSatisfy { state in
-          state.image.map { image in !image.snapshots.contains { tags.contains($0.name) } } ?? false
+          state.image.map { image in
+            !image.snapshots.contains { snapshot in tags.contains(where: snapshot.isCalled) }
+          } ?? false
         }
         self = isComplete ? .complete : .byJobs
       case .other: self = .stuck

@@ -39,7 +39,7 @@ struct DraftPlan {
   private func holders(of tag: String) throws(JobError) -> [Int] {
     var found: [Int] = []
     for (index, member) in members.enumerated() {
-      let same = member.image.snapshots.filter { $0.name == tag }
+      let same = member.image.snapshots.filter { $0.isCalled(tag) }
       guard same.count < 2 else {
         throw JobError(
           .conflict,

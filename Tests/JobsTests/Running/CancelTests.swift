@@ -14,6 +14,8 @@ struct CancelTests {
     try await shop.runner.apply(.cancel, to: id)
     let record = try await shop.runner.wait(for: id)
     #expect(record.error == Self.canceled)
+    // The job is forgotten after it has concluded, which is what was waited for.
+    while shop.catalog.trail(of: "a").last != .null { try await Task.sleep(for: .milliseconds(5)) }
     #expect(shop.catalog.trail(of: "a") == [.created, .aborting, .concluded, .null])
     shop.threads.release()
     #expect(shop.diary.entries.isEmpty)

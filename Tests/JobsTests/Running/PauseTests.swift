@@ -77,6 +77,7 @@ struct PauseTests {
           while !gate.isOpen {
             try control.checkpoint()
             counts[index].increment()
+            usleepMilliseconds(1)
           }
         }
       }

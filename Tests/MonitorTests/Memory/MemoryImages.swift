@@ -45,7 +45,8 @@ final class MemoryImages: MachineImages {
         holder: nil)
     }
     let snapshot = Snapshot(
-      id: "1", name: "first", dateSeconds: 1_700_000_000, dateNanoseconds: 5,
+      id: "1", name: "first", nameBytes: Array("first".utf8), dateSeconds: 1_700_000_000,
+      dateNanoseconds: 5,
       vmClockNanoseconds: 3_000_000_007, vmStateSize: 12, diskSize: 65_536, icount: nil)
     let image = ImageSummary(
       version: 3, clusterSize: 65_536, virtualSize: 65_536, actualSize: 4_096, isDirty: false,
