@@ -40,9 +40,17 @@ struct MachineTable {
 
   /// Adds a machine without nodes.
   func add(_ name: String) throws {
-    guard !name.isEmpty else { throw JobError(.refused, "A machine's name cannot be empty") }
+    let allowed = name.utf8.allSatisfy { byte in
+      byte > 0x20 && byte != 0x7F && !"/'\"\\".utf8.contains(byte)
+    }
+    guard !name.isEmpty, allowed, !name.hasPrefix("-") else {
+      throw JobError(
+        .usage,
+        "'\(name)' is no name for a machine: it takes no spaces, quotes or slashes and does not begin "
+          + "with '-'")
+    }
     guard try find(name) == nil else {
-      throw JobError(.conflict, "Machine '\(name)' exists already. To see it: snapjob machine show")
+      throw JobError(.conflict, "Machine '\(name)' exists already. To see it: snapjob machine show \(name)")
     }
     try db.execute(sql: "INSERT INTO machine (name) VALUES (?)", arguments: [name])
   }

@@ -11,7 +11,7 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible, Codable {
   /// - Throws: ``JobError`` with QEMU's text `Invalid job ID '<name>'`.
   public init(_ name: String) throws(JobError) {
     guard Self.isWellFormed(name) else {
-      throw JobError(.general, "Invalid job ID '\(name)'")
+      throw JobError(.usage, "Invalid job ID '\(name)'")
     }
     description = name
   }

@@ -100,11 +100,15 @@ extension WorkerInfo {
 
 extension SnapshotResult {
   fileprivate var json: QMPValue {
-    [
-      "bytes-written": .int(bytesWritten), "bytes-freed": .int(bytesFreed),
-      "pause-ns": pauseNanoseconds.map { .int($0) } ?? .null,
-      "remarks": .array(remarks.map { .string($0) }),
+    var members: [QMPValue.Member] = [
+      .init("bytes-written", .int(bytesWritten)), .init("bytes-freed", .int(bytesFreed)),
+      .init("pause-ns", pauseNanoseconds.map { .int($0) } ?? .null),
+      .init("remarks", .array(remarks.map { .string($0) })),
     ]
+    if let changedNodes {
+      members.append(.init("changed", .array(changedNodes.map { .string($0) })))
+    }
+    return .object(members)
   }
 
   fileprivate static let schema = SchemaObject(
@@ -112,5 +116,6 @@ extension SnapshotResult {
     [
       .required("bytes-written", .integer), .required("bytes-freed", .integer),
       .nullable("pause-ns", .integer), .required("remarks", .array(.string)),
+      .optional("changed", .array(.string)),
     ])
 }

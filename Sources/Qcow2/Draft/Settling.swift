@@ -10,12 +10,18 @@ extension ImageDraft {
   /// Bytes that ``prepare(commit:catalog:_:)`` will write, as an estimate from above; of a settled draft.
   public var writeByteCountEstimate: Int64 {
     let tables = copiedSeen.count + newL2s.count + newData.count + refcounts.changedBlocks.count
+      + blockSlack
     let l1Bytes = (activeL1.count + newL1s.values.reduce(0) { $0 + $1.count }) * 8
     let structures =
       geometry.clusterCount(bytes: l1Bytes) + newL1s.count
       + geometry.clusterCount(bytes: table.encoded().count)
       + Int(image.header.refcountTableClusters) + 2
     return Int64(tables + structures) << Int64(geometry.clusterBits)
+  }
+
+  /// Refcount blocks that change only because something is written into new clusters.
+  private var blockSlack: Int {
+    2 + (copiedSeen.count + newL2s.count + newData.count) / geometry.refcountBlockEntryCount
   }
 
   /// Works out the new refcounts in memory: the first pass over the L2 tables.

@@ -70,7 +70,7 @@ extension Header {
     do {
       var reader = ByteReader(bytes)
       guard try reader.read(UInt32.self) == Self.magic else {
-        throw Qcow2Error.notQcow2("it does not begin with a qcow2 header")
+        throw Qcow2Error.notQcow2("it does not begin with a qcow2 header; check the path, or convert it with: qemu-img convert -O qcow2")
       }
       version = try reader.read()
       guard version == 2 || version == 3 else {
@@ -104,7 +104,7 @@ extension Header {
       refcountOrder = try reader.read()
       let headerLength: UInt32 = try reader.read()
       guard headerLength >= Self.version3ByteCount else {
-        throw Qcow2Error.malformed("qcow2 header too short", at: 100)
+        throw Qcow2Error.malformed("qcow2 header too short; the file is damaged", at: 100)
       }
       guard headerLength <= 1 << clusterBits else {
         throw Qcow2Error.malformed("qcow2 header exceeds cluster size", at: 100)

@@ -156,7 +156,8 @@ extension Image {
     let start = try file.readZeroPadded(byteCount: FirstSector.byteCount, at: 0)
     guard fileLength >= Header.version2ByteCount else {
       throw .notQcow2(
-        fileLength == 0 ? "the file is empty" : "the file is too short for a qcow2 image")
+        (fileLength == 0 ? "the file is empty" : "the file is too short for a qcow2 image")
+          + "; check the path, or make an image with: snapjob node create")
     }
     let clusterSize = 1 << Int(try Header(decodingStart: start).clusterBits)
     let cluster = try file.readZeroPadded(byteCount: max(clusterSize, start.count), at: 0)

@@ -48,6 +48,17 @@ struct Disks: Sendable, Hashable {
     }
   }
 
+  private init(machine: String?, devices: [String], vmstate: String?) {
+    self.machine = machine
+    self.devices = devices
+    self.vmstate = vmstate
+  }
+
+  /// Those of the disks that have one of these names.
+  func only(_ names: [String]) -> Disks {
+    Disks(machine: machine, devices: devices.filter(names.contains), vmstate: vmstate)
+  }
+
   /// `2 disks (disk0, disk1)`, with the machine if it is not the default one.
   var description: String {
     let list = "\(Quantity.count(devices.count, "disk")) (\(devices.joined(separator: ", ")))"

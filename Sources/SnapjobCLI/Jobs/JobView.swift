@@ -23,6 +23,8 @@ struct JobView: Sendable, Hashable {
   var machine: String? { value["machine"]?.asText }
   /// Sentences for the user.
   var remarks: [String] { value["result"]?.texts("remarks") ?? [] }
+  /// The nodes whose images changed; nil if that is not known.
+  var changedNodes: [String]? { value["result"]?["changed"] == nil ? nil : value["result"]?.texts("changed") }
   /// Bytes written into images.
   var bytesWritten: Int64 { value["result"]?.integer("bytes-written") ?? 0 }
   /// Bytes given back to the filesystem.

@@ -43,7 +43,8 @@ struct SnapshotOrder: Sendable, Hashable {
 
   /// The sentence for a job that is done.
   func doneSentence(_ job: JobView, disks: Disks, elapsed: Duration) -> String {
-    let end = "on \(disks.description) in \(Quantity.time(elapsed));"
+    let changed = job.changedNodes.map(disks.only) ?? disks
+    let end = "on \(changed.description) in \(Quantity.time(elapsed));"
     let written = "\(Quantity.bytes(job.bytesWritten)) written."
     if mayDoNothing, job.bytesWritten == 0, job.bytesFreed == 0 {
       return verb == .delete

@@ -47,6 +47,8 @@ struct SnapshotRun {
   }
 
   private func confirm(on endpoint: any QMPEndpoint, disks: Disks) async throws {
+    // What cannot be done is not asked about.
+    _ = try await planned(on: endpoint, disks: disks)
     var risk: QMPValue = [:]
     if order.verb == .load {
       risk = try await endpoint.execute(
@@ -58,14 +60,20 @@ struct SnapshotRun {
     )?.ask(output.console)
   }
 
-  private func plan(on endpoint: any QMPEndpoint, disks: Disks) async throws -> ExitStatus {
+  private func planned(
+    on endpoint: any QMPEndpoint, disks: Disks
+  ) async throws -> QMPValue {
     let id = job.jobID ?? JobName.make(verb: order.verb.rawValue, host: session.host)
-    let plan = try await endpoint.execute(
+    return try await endpoint.execute(
       "x-snapjob-plan",
       [
         "command": .string(order.verb.command),
         "arguments": order.arguments(jobID: id, disks: disks, job: job),
       ])
+  }
+
+  private func plan(on endpoint: any QMPEndpoint, disks: Disks) async throws -> ExitStatus {
+    let plan = try await planned(on: endpoint, disks: disks)
     output.json(plan)
     for node in plan.elements {
       let bytes = node.integer("bytes-to-write")

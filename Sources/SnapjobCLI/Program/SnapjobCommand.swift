@@ -20,7 +20,7 @@ struct SnapjobCommand: ParsableCommand {
         snapjob load --tag before-upgrade
         snapjob save --tag clean --file a.qcow2 b.qcow2
 
-      The options above are accepted before and after the command. Environment variables: \
+      The options below are accepted before and after the command. Environment variables: \
       SNAPJOB_CATALOG, SNAPJOB_MACHINE, SNAPJOB_WAIT_LOCK.
 
       Exit codes: 0 done, 1 failed, 4 not found, 5 conflict, 6 in use, 7 timeout, 9 refused, \

@@ -49,6 +49,8 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
   public var bytesWritten: Int64
   /// Bytes given back to the filesystem.
   public var bytesFreed: Int64
+  /// The nodes whose images changed; nil where that was not kept.
+  public var changedNodes: [String]?
   /// Standstill of a live guest, in nanoseconds; nil for stored machines.
   public var pauseNanoseconds: Int64?
   /// Sentences for the user: a note about RAM state and the like.
@@ -56,10 +58,11 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
 
   /// Makes a result.
   public init(
-    bytesWritten: Int64, bytesFreed: Int64, pauseNanoseconds: Int64? = nil, remarks: [String] = []
+    bytesWritten: Int64, bytesFreed: Int64, changedNodes: [String]? = nil, pauseNanoseconds: Int64? = nil, remarks: [String] = []
   ) {
     self.bytesWritten = bytesWritten
     self.bytesFreed = bytesFreed
+    self.changedNodes = changedNodes
     self.pauseNanoseconds = pauseNanoseconds
     self.remarks = remarks
   }

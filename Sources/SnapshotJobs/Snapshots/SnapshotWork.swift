@@ -76,7 +76,8 @@ public struct SnapshotWork: JobWork {
     let work = zip(members, plan.drafts).compactMap { member, draft in
       draft.map { (node: member.node, draft: $0) }
     }
-    work.forEach { control.foresee($0.draft.settleByteCount) }
+    // Every table that is read may have to be written anew; put right once that is known.
+    work.forEach { control.foresee(2 * $0.draft.settleByteCount) }
     let outcomes = runInParallel(work) { item in
       var draft = item.draft
       do {
@@ -114,7 +115,7 @@ public struct SnapshotWork: JobWork {
     let outcomes = runInParallel(settled) { item in
       do {
         let estimate = item.draft.writeByteCountEstimate
-        control.foresee(estimate)
+        control.foresee(estimate - item.draft.settleByteCount)
         let prepared = try item.draft.prepare(commit: CommitID(), catalog: access.log.catalogID) {
           try control.advance($0)
         }
