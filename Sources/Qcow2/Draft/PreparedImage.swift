@@ -59,7 +59,11 @@ public struct PreparedImage: Sendable {
     writtenRuns = writer.writtenRuns
     freedRuns = writer.refcounts.freedRuns(below: geometry.clusterCount(fileLength: lengthBefore))
     bytesFreed = freedRuns.reduce(0) { $0 + Int64($1.count) << Int64(geometry.clusterBits) }
-    lengthAfter = Int64(writer.refcounts.end) << Int64(geometry.clusterBits)
+    // Only what this change freed is cut off: in a damaged image, clusters that count as free at the
+    // end of the file may be in use.
+    var end = geometry.clusterCount(fileLength: lengthBefore)
+    for run in freedRuns.reversed() where run.end == end { end = run.first.index }
+    lengthAfter = Int64(max(end, writer.refcounts.end)) << Int64(geometry.clusterBits)
   }
 
   /// Durably raises the fence: QEMU refuses the image from now on. Version 2 has none.
