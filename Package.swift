@@ -45,7 +45,8 @@ let package = Package(
     .target(
       name: "JobCatalog",
       dependencies: [
-        "Jobs", "SnapshotJobs", log, system, .product(name: "GRDB", package: "GRDB.swift"),
+        "Jobs", "SnapshotJobs", "Qcow2", log, system,
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),
     .target(name: "QMP", swiftSettings: house),
@@ -54,7 +55,8 @@ let package = Package(
       swiftSettings: house),
     .systemLibrary(
       name: "CLibqcow", pkgConfig: "libqcow", providers: [.apt(["libqcow-dev"])]),
-    .target(name: "Libqcow", dependencies: ["SnapshotJobs", "CLibqcow"], swiftSettings: house),
+    .target(
+      name: "Libqcow", dependencies: ["Jobs", "SnapshotJobs", "CLibqcow"], swiftSettings: house),
     .target(
       name: "Snapjob",
       dependencies: [
@@ -83,17 +85,35 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs"], swiftSettings: house),
     .testTarget(
       name: "SnapshotJobsTests",
-      dependencies: ["SnapshotJobs", "Jobs", "Qcow2", "TestOracles", system],
+      dependencies: ["SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "TestOracles", log, system],
       swiftSettings: house),
     .testTarget(
-      name: "JobCatalogTests", dependencies: ["JobCatalog", "SnapshotJobs", "Jobs", system],
+      name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
+      swiftSettings: house),
+    .testTarget(
+      name: "JobCatalogTests",
+      dependencies: [
+        "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", system,
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
-      name: "MonitorTests", dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs"],
+      name: "MonitorTests",
+      dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2"],
       swiftSettings: house),
     .testTarget(
-      name: "SnapjobCLITests", dependencies: ["SnapjobCLI", "TestOracles", system],
+      name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],
+      swiftSettings: house),
+    .testTarget(
+      name: "SnapjobCLITests",
+      dependencies: [
+        "SnapjobCLI", "QMP", "TestOracles", system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: house),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],
       swiftSettings: house),
   ]
 )

@@ -58,4 +58,11 @@ public struct ByteCodingError: Error, Sendable, Hashable {
   public let wanted: Int
   /// Bytes there were.
   public let available: Int
+
+  /// Makes an error.
+  public init(position: Int, wanted: Int, available: Int) {
+    self.position = position
+    self.wanted = wanted
+    self.available = available
+  }
 }

@@ -12,6 +12,11 @@ public struct GuestReader {
   /// The disk's size in bytes.
   public let size: UInt64
 
+  /// Bytes in a cluster.
+  public var clusterSize: Int { image.clusterSize }
+  /// Whether unallocated clusters come from a backing file.
+  public var hasBackingFile: Bool { image.area.backingFileName != nil }
+
   /// Reads the active state.
   public init(_ image: Image) throws(Qcow2Error) {
     do {
@@ -23,7 +28,10 @@ public struct GuestReader {
 
   /// Reads the state of a snapshot.
   ///
-  /// - Parameter position: the snapshot's position in ``Image/snapshots``.
+  /// - Parameters:
+  ///   - image: the image.
+  ///   - position: the snapshot's position in ``Image/snapshots``.
+  /// - Throws: ``Qcow2Error`` if its L1 table cannot be read, or the content is encrypted.
   public init(_ image: Image, snapshot position: Int) throws(Qcow2Error) {
     do {
       let entry = image.table.entries[position]

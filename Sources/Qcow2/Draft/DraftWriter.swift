@@ -19,6 +19,7 @@ struct DraftWriter {
   /// - Parameters:
   ///   - draft: settled.
   ///   - image: the marked image.
+  ///   - checkpoint: told the bytes written; what it throws ends the work.
   init(_ draft: ImageDraft, image: Image, checkpoint: @escaping Checkpoint) {
     self.draft = draft
     self.image = image

@@ -51,6 +51,9 @@ public struct ImageDraft: Sendable {
       table = image.table
       table.completeDiskSizes(image.header.size)
       refcounts = try image.loadRefcounts()
+      for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
+        try refcounts.requireUse(of: run)
+      }
       activeL1 = try image.readActiveL1().map { $0 & TableEntry.offsetMask }
     } catch let error {
       throw error.in(image.path)

@@ -35,11 +35,16 @@ public struct PreparedImage: Sendable {
     let marked = try original.firstSector(
       marks: Marks(last: old.last, pending: commit, catalog: catalog))
     StopPoint.beforeMark.reach()
-    try original.writeFirstSector(marked.bytes)
-    StopPoint.afterMark.reach()
     lengthBefore = original.fileLength
-    image = try original.reloaded(for: .change)
     before = marked.bytes
+    do {
+      try original.writeFirstSector(marked.bytes)
+      StopPoint.afterMark.reach()
+      image = try original.reloaded(for: .change)
+    } catch {
+      try Self.undo(original, unmarked, lengthBefore, [], because: error)
+      throw error
+    }
     var writer = DraftWriter(draft, image: image, checkpoint: checkpoint)
     do {
       var area = image.area
@@ -59,17 +64,11 @@ public struct PreparedImage: Sendable {
     writtenRuns = writer.writtenRuns
     freedRuns = writer.refcounts.freedRuns(below: geometry.clusterCount(fileLength: lengthBefore))
     bytesFreed = freedRuns.reduce(0) { $0 + Int64($1.count) << Int64(geometry.clusterBits) }
-    // Only what this change freed is cut off: in a damaged image, clusters that count as free at the
-    // end of the file may be in use.
-    var end = geometry.clusterCount(fileLength: lengthBefore)
-    for run in freedRuns.reversed() where run.end == end { end = run.first.index }
-    lengthAfter = Int64(max(end, writer.refcounts.end)) << Int64(geometry.clusterBits)
-  }
-
-  /// Durably raises the fence: QEMU refuses the image from now on. Version 2 has none.
-  public func raiseFence() throws(Qcow2Error) {
-    guard image.version >= 3 else { return }
-    try image.writeFirstSector(FirstSector(onDisk: before).fenced.bytes)
+    // A tail that was counted as free may hold what somebody still wants back: it stays.
+    let end = Int64(writer.refcounts.end) << Int64(geometry.clusterBits)
+    let isTailCounted =
+      writer.refcounts.loadedEnd >= geometry.clusterCount(fileLength: lengthBefore)
+    lengthAfter = isTailCounted ? end : max(end, lengthBefore)
   }
 
   /// Durably switches the image to its new state.
@@ -77,9 +76,16 @@ public struct PreparedImage: Sendable {
 
   /// Gives the space that the old state used back to the filesystem.
   ///
+  /// A change that frees no more than it wrote, as a save does, leaves the old places in the file: the next
+  /// change writes there, and the file does not grow.
+  ///
   /// Only once the commit record is done: from then on nobody goes back.
-  public func finish() throws(Qcow2Error) {
-    try image.giveBack(freedRuns, length: lengthAfter)
+  ///
+  /// - Returns: bytes given back.
+  @discardableResult public func finish() throws(Qcow2Error) -> Int64 {
+    let isWorthwhile = bytesFreed > bytesWritten
+    try image.giveBack(isWorthwhile ? freedRuns : [], length: lengthAfter)
+    return isWorthwhile ? bytesFreed : 0
   }
 
   /// Takes everything back: the mark is written again without the pending commit, then space is given
@@ -112,6 +118,7 @@ extension ImageDraft {
   ///   - commit: the fresh id of the commit that will publish it.
   ///   - catalog: the catalog that will keep the commit record.
   ///   - checkpoint: told of progress; what it throws ends the work.
+  /// - Returns: the image, ready to be published.
   /// - Throws: ``Qcow2Error`` with the path, or what the checkpoint throws. Everything is undone then.
   /// - Precondition: ``settle(_:)`` has been called.
   public func prepare(

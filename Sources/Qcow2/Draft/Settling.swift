@@ -2,10 +2,20 @@
 public typealias Checkpoint = (_ byteCount: Int64) throws -> Void
 
 extension ImageDraft {
-  /// Bytes of tables that ``settle(_:)`` will read and bytes that may be written after it: an estimate
-  /// for progress.
-  public var workByteCount: Int64 {
-    Int64(treeDeltas.count + activeL1.count { $0 != 0 }) * Int64(geometry.clusterSize)
+  /// Bytes of tables that ``settle(_:)`` will read.
+  public var settleByteCount: Int64 {
+    Int64(treeDeltas.keys.count { newL2s[$0] == nil }) << Int64(geometry.clusterBits)
+  }
+
+  /// Bytes that ``prepare(commit:catalog:_:)`` will write, as an estimate from above; of a settled draft.
+  public var writeByteCountEstimate: Int64 {
+    let tables = copiedSeen.count + newL2s.count + newData.count + refcounts.changedBlocks.count
+    let l1Bytes = (activeL1.count + newL1s.values.reduce(0) { $0 + $1.count }) * 8
+    let structures =
+      geometry.clusterCount(bytes: l1Bytes) + newL1s.count
+      + geometry.clusterCount(bytes: table.encoded().count)
+      + Int(image.header.refcountTableClusters) + 2
+    return Int64(tables + structures) << Int64(geometry.clusterBits)
   }
 
   /// Works out the new refcounts in memory: the first pass over the L2 tables.

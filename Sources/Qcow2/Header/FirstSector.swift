@@ -5,14 +5,14 @@ internal import ByteCoding
 /// The header, snapjob's marks, the bitmaps extension and the name of the fence's feature bit lie
 /// inside, so that one write changes them together. Other feature names give way to them. Extensions
 /// that this engine does not know move inside, or stay where they are behind a filler.
-struct FirstSector: Sendable, Hashable {
+public struct FirstSector: Sendable, Hashable {
   /// The 512 bytes.
-  let bytes: [UInt8]
+  public let bytes: [UInt8]
 
   static let byteCount = Limits.sectorByteCount
 
   /// Takes bytes as they are on disk.
-  init(onDisk bytes: [UInt8]) { self.bytes = bytes }
+  public init(onDisk bytes: [UInt8]) { self.bytes = bytes }
 
   /// Encodes what cluster 0 is to say from now on.
   ///
@@ -48,8 +48,10 @@ struct FirstSector: Sendable, Hashable {
     }
     throw .noRoom(
       "the first 512 bytes have no room for snapjob's marks beside the header extensions"
-        + (area.backingFileName == nil ? "" : " and the backing file's name")
-        + "; shorten the backing file's name (qemu-img rebase -u) or use qemu-img for this image")
+        + (area.backingFileName == nil
+          ? "; use qemu-img for this image"
+          : " and the backing file's name; shorten that (qemu-img rebase -u) or use qemu-img for this "
+            + "image"))
   }
 
   /// Whether these are the last extensions of the chain on disk.
@@ -120,10 +122,10 @@ struct FirstSector: Sendable, Hashable {
   }
 
   /// The same sector with the fence up: only the feature bit differs.
-  var fenced: FirstSector { settingCommitPending(true) }
+  public var fenced: FirstSector { settingCommitPending(true) }
 
   /// The same sector with the fence down.
-  var unfenced: FirstSector { settingCommitPending(false) }
+  public var unfenced: FirstSector { settingCommitPending(false) }
 
   private func settingCommitPending(_ isPending: Bool) -> FirstSector {
     let byte = 72 + 7 - Int(IncompatibleFeatures.commitPendingBit) / 8
@@ -131,5 +133,38 @@ struct FirstSector: Sendable, Hashable {
     var changed = bytes
     changed[byte] = isPending ? changed[byte] | bit : changed[byte] & ~bit
     return FirstSector(onDisk: changed)
+  }
+
+  /// snapjob's marks, if the extension lies inside the sector.
+  public var marks: Marks? {
+    marksPosition.map { Marks(decoding: Array(bytes[$0..<$0 + Marks.byteCount])) }
+  }
+
+  /// The same sector without a pending commit and without the fence.
+  public var settled: FirstSector {
+    guard let position = marksPosition else { return unfenced }
+    var changed = unfenced.bytes
+    for index in position + 16..<position + 32 { changed[index] = 0 }
+    return FirstSector(onDisk: changed)
+  }
+
+  /// Where the data of snapjob's extension begins; nil if it is not wholly inside.
+  private var marksPosition: Int? {
+    guard bytes.count == Self.byteCount else { return nil }
+    let span = bytes.span.bytes
+    var position = Header.version2ByteCount
+    if span.bigEndian(UInt32.self, at: 4) >= 3 {
+      position = Int(span.bigEndian(UInt32.self, at: 100))
+    }
+    while position >= 0, position + 8 <= Self.byteCount {
+      let type = span.bigEndian(UInt32.self, at: position)
+      let length = Int(span.bigEndian(UInt32.self, at: position + 4))
+      guard type != HeaderExtension.end else { return nil }
+      if type == HeaderExtension.snapjob, length == Marks.byteCount {
+        return position + 8 + length <= Self.byteCount ? position + 8 : nil
+      }
+      position += 8 + (length + 7) / 8 * 8
+    }
+    return nil
   }
 }

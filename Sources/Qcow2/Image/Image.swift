@@ -81,6 +81,12 @@ public final class Image: Sendable {
   public var isFenced: Bool { header.incompatible.contains(.commitPending) }
   /// Whether it lies on a block device.
   public var isBlockDevice: Bool { file.isBlockDevice }
+  /// Length and times of the file now.
+  public func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
+
+  /// Lets go of the locks before the last reference is gone.
+  public func unlock() { lock.release() }
+
   /// The first 512 bytes.
   public var firstSector: [UInt8] {
     Array(cluster.prefix(FirstSector.byteCount))
@@ -100,6 +106,7 @@ extension Image {
   ///   - patience: how long to wait while another program holds the image.
   ///   - onWait: told once, while waiting, who holds it.
   ///   - isCancelled: asked while waiting; true ends the wait.
+  /// - Returns: the image; it holds its locks.
   /// - Throws: ``Qcow2Error`` with the path.
   public static func open(
     _ path: String, for purpose: Purpose, access: any FileAccess = PosixFileAccess(),
@@ -162,6 +169,11 @@ extension Image {
     return Image(
       file: file, lock: lock, area: area, cluster: cluster, table: table, bitmaps: bitmaps,
       fileLength: fileLength)
+  }
+
+  /// Throws what opening the image for ``Purpose/change`` would throw because of its state.
+  public func checkChangeable() throws(Qcow2Error) {
+    do { try Self.admit(area, for: .change) } catch { throw error.in(path) }
   }
 
   /// Refuses images that the purpose cannot deal with.

@@ -10,6 +10,8 @@ struct RefcountMap: Sendable {
   let clusterLimit: Int
   /// The counts by refcount block; an empty array is a block that is not on disk: all zero.
   private var blocks: [[UInt32]]
+  /// The first cluster behind all that were counted as used on disk.
+  let loadedEnd: Int
   /// Where each block is on disk; nil for none.
   private(set) var blockClusters: [HostCluster?]
   /// Whether each block differs from the disk.
@@ -37,11 +39,19 @@ struct RefcountMap: Sendable {
     self.blocks = blocks
     isChanged = [Bool](repeating: false, count: blocks.count)
     blockShift = geometry.refcountBlockEntryCount.trailingZeroBitCount
+    var loadedEnd = 0
     for block in self.blocks.indices {
       for index in self.blocks[block].indices where self.blocks[block][index] != 0 {
         self.blocks[block][index] |= Self.used
+        loadedEnd = block << blockShift + index + 1
       }
     }
+    self.loadedEnd = loadedEnd
+  }
+
+  /// Refuses an image that counts clusters of its own structures as free: they could be handed out.
+  func requireUse(of run: HostRun) throws(Qcow2Error) {
+    for index in 0..<run.count where self[run[index]] == 0 { throw missingReference(run[index]) }
   }
 
   private var perBlock: Int { 1 << blockShift }

@@ -2,8 +2,10 @@
 public struct Snapshot: Sendable, Hashable {
   /// Unique within the image; usually a decimal number.
   public let id: String
-  /// The tag.
+  /// The tag, for people: bytes that are not UTF-8 are replaced.
   public let name: String
+  /// The tag as it is on disk.
+  public let nameBytes: [UInt8]
   /// Seconds since the epoch.
   public let dateSeconds: UInt32
   /// Nanoseconds of the date.
@@ -16,4 +18,7 @@ public struct Snapshot: Sendable, Hashable {
   public let diskSize: UInt64
   /// Instruction count under record and replay; nil if there is none.
   public let icount: UInt64?
+
+  /// Whether the tag is this one, byte for byte: two spellings of one letter are two tags.
+  public func isCalled(_ tag: String) -> Bool { nameBytes.elementsEqual(tag.utf8) }
 }

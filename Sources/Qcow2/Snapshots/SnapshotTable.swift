@@ -31,9 +31,11 @@ struct SnapshotEntry: Sendable, Hashable {
   /// What users see of it.
   ///
   /// - Parameter currentDiskSize: the disk's size in bytes where the entry does not say.
+  /// - Returns: the summary.
   func summary(currentDiskSize: UInt64) -> Snapshot {
     Snapshot(
       id: String(decoding: id, as: UTF8.self), name: String(decoding: name, as: UTF8.self),
+      nameBytes: name,
       dateSeconds: dateSeconds, dateNanoseconds: dateNanoseconds,
       vmClockNanoseconds: vmClockNanoseconds, vmStateSize: vmStateSize,
       diskSize: diskSize ?? currentDiskSize,
@@ -94,7 +96,12 @@ struct SnapshotTable: Sendable, Hashable {
   /// An id that no entry has: one more than the largest decimal id, as QEMU counts.
   var nextID: String {
     let largest = entries.map { Self.leadingNumber($0.id) }.max() ?? 0
-    return String(largest &+ 1)
+    guard largest == UInt64.max else { return String(largest + 1) }
+    let taken = Set(entries.map(\.id))
+    return (1...UInt64(entries.count + 1)).lazy.map(String.init).first {
+      !taken.contains(Array($0.utf8))
+    }
+      ?? String(largest)
   }
 
   /// The number at the start of an id as C's `strtoul` reads it; 0 for none.
@@ -104,7 +111,7 @@ struct SnapshotTable: Sendable, Hashable {
       guard (0x30...0x39).contains(byte) else { break }
       let (product, overflow) = value.multipliedReportingOverflow(by: 10)
       let (sum, carry) = product.addingReportingOverflow(UInt64(byte - 0x30))
-      if overflow || carry { return UInt64.max - 1 }
+      if overflow || carry { return UInt64.max }
       value = sum
     }
     return value

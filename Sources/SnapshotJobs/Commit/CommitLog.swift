@@ -11,8 +11,14 @@ public protocol CommitLog: Sendable {
 
   /// Writes a record durably (one `synchronous=FULL` transaction): the commit point.
   ///
-  /// - Throws: ``JobError`` if COMMIT reported an error; whether the record is there is unknown then.
+  /// - Throws: `JobError` if COMMIT reported an error; whether the record is there is unknown then.
   func append(_ record: CommitRecord) throws(JobError)
+
+  /// Writes a record and marks another as done in the same durable transaction: what was open goes on
+  /// under the new record.
+  ///
+  /// - Throws: as ``append(_:)``; both or neither have happened.
+  func append(_ record: CommitRecord, closing old: CommitID, note: String) throws(JobError)
 
   /// Looks for a record through a connection of its own.
   func contains(_ id: CommitID) throws(JobError) -> Bool
@@ -26,6 +32,21 @@ public protocol CommitLog: Sendable {
   /// Durably notes that the jobs concluded with this error although their record may turn up later.
   func refuse(_ id: CommitID) throws(JobError)
 
+  /// What became of the newest record that names a job (the one of this id that is not dismissed).
+  func outcome(ofJob job: JobID) throws(JobError) -> RecordOutcome
+
   /// Whether a commit id was written by this catalog, open or done.
   func knows(_ id: CommitID) throws(JobError) -> Bool
+}
+
+/// What became of the commit record of a job.
+public enum RecordOutcome: Sendable, Hashable {
+  /// There is none, or it was refused: the commit point was not reached.
+  case none
+  /// It is open: recovery decides.
+  case open
+  /// Everything that it stands for is permanent.
+  case done
+  /// It was closed without that, for this reason.
+  case closed(note: String)
 }

@@ -33,8 +33,7 @@ public enum CommitNature: Sendable, Hashable, Codable {
   /// Removes snapshots of these tags and does nothing else.
   case plainDelete(tags: [String])
   /// Anything else: what the guest sees changes, or several things happen at once.
-  /// After it the snapshots of `present` are on every node and those of `absent` on none.
-  case other(present: [String], absent: [String])
+  case other
 }
 
 /// One image of a commit.
@@ -58,6 +57,15 @@ public struct ImageCommit: Sendable, Hashable {
 }
 
 extension ImageCommit {
+  /// Whether an open image is the one meant: by its path, or within one boot by the file.
+  func names(_ image: Image) -> Bool {
+    if path == image.path || (identity == image.identity && bootID == Boot.id) { return true }
+    // The file under another name: the marks tell, also after a restart.
+    let marks = image.marks
+    return (marks.pending != nil && marks.pending == FirstSector(onDisk: before).marks?.pending)
+      || (marks.last != nil && marks.last == FirstSector(onDisk: after).marks?.last)
+  }
+
   /// Makes a description of one image.
   public init(
     node: String, path: String, identity: FileIdentity, bootID: String, version: UInt32,

@@ -9,14 +9,22 @@ public struct NodeDescription: Sendable {
   public let image: ImageSummary?
   /// Why the image cannot be read.
   public let problem: JobError?
-  /// Who has it open for writing (`qemu-system-x86_64 (pid 4711, -name web01)`); nil for nobody.
+  /// Who has it open for writing (`qemu-system-x86_64 (pid 4711, -name web01)`); nil for nobody that can
+  /// be seen.
   public let holder: String?
 }
 
 extension Node {
   /// Looks at the node's image without locking it.
   public func describe() -> NodeDescription {
-    NodeDescription(
-      node: self, image: nil, problem: JobError(.general, "not built"), holder: nil)
+    do throws(Qcow2Error) {
+      let image = try Image.open(path, for: .peek)
+      return NodeDescription(
+        node: self, image: try image.summary(), problem: nil,
+        holder: image.writer()?.description)
+    } catch {
+      return NodeDescription(
+        node: self, image: nil, problem: JobError(error, node: name.description), holder: nil)
+    }
   }
 }

@@ -8,7 +8,7 @@ public protocol MachineStore: Sendable {
   func machines() throws(JobError) -> [Machine]
   /// One machine.
   ///
-  /// - Throws: ``JobError`` (not found) naming the machine and the command that adds one.
+  /// - Throws: `JobError` (not found) naming the machine and the command that adds one.
   ///   `default` is always found.
   func machine(named name: String) throws(JobError) -> Machine
   /// Adds a machine without nodes. Throws a conflict if the name is taken.

@@ -11,7 +11,7 @@ public struct NodeName: Hashable, Sendable, Comparable, CustomStringConvertible,
 
   /// Checks a name.
   ///
-  /// - Throws: ``JobError`` (refused) if it is not well-formed or too long.
+  /// - Throws: `JobError` (refused) if it is not well-formed or too long.
   public init(_ name: String) throws(JobError) {
     guard JobID.isWellFormed(name) else {
       throw JobError(

@@ -48,7 +48,9 @@ import Testing
       if change == .undo {
         try prepared.undo()
       } else {
-        if change == .load { try prepared.raiseFence() }
+        if change == .load {
+          try prepared.raiseFence()
+        }
         try prepared.publish()
       }
       let publishedCount = file.operations.count

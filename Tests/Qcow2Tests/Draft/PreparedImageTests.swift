@@ -9,7 +9,8 @@ import Testing
   @Test("Undoing leaves every byte as it was but for the mark", arguments: ImageKind.all)
   func undo(kind: ImageKind) throws {
     let image = try TestImage(size: kind.size, kind.options, ["write -P 1 0 500k"])
-    try image.save("a")
+    // qemu-img's snapshot leaves no bytes behind in free clusters, which an undo gives back.
+    try QemuImg.createSnapshot("a", in: image.path)
     try QemuIO.run(["write -P 2 100k 100k"], on: image.path)
     for edit in [
       { try $0.takeSnapshot(tag: "b", date: Self.date) }, { try $0.load(position: 0) },

@@ -1,0 +1,84 @@
+# demo     the story of the README on two real disks, in a directory of its own
+# test     all tests, against the real qemu programs
+# check    what to run before handing over: lint, imports, tests, threads, documentation, release
+# install  program, shell completions and the recovery unit, to $(DESTDIR)$(PREFIX)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+JOBS ?= 2
+export SWIFT JOBS
+
+BUILD_PACKAGES = libsqlite3-dev libqcow-dev zlib1g-dev libzstd-dev pkg-config
+TEST_PACKAGES = qemu-utils qemu-system-x86
+
+RELEASE = .build/release
+# Tests that wait for other programs block their thread: started all at once, they would leave none
+# to those that drive running jobs.
+SWIFT_TEST = SWIFT_BACKTRACE=enable=no SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(JOBS) \
+  $(SWIFT) test -j $(JOBS) --disable-xctest
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+.PHONY: all demo test check lint release install uninstall packages test-packages clean
+.NOTPARALLEL:
+
+all: release
+
+packages:
+	@packaging/need-packages $(BUILD_PACKAGES)
+	@command -v $(SWIFT) > /dev/null || \
+	  { echo "no '$(SWIFT)' in PATH: install Swift 6.3 from https://www.swift.org/install" >&2; exit 1; }
+
+test-packages: packages
+	@packaging/need-packages $(TEST_PACKAGES)
+
+demo: packages
+	jobs/demo.sh
+
+test: test-packages
+	$(SWIFT_TEST)
+
+# The import check judges what the build before it recorded, so it comes after the tests' build.
+check: test-packages lint
+	$(SWIFT_TEST)
+	$(SWIFT) build -j $(JOBS) --build-tests --explicit-target-dependency-import-check error
+	packaging/thread-sanitizer
+	packaging/check-documentation
+	$(MAKE) release
+
+lint:
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests
+
+release: packages
+	$(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product snapjob
+
+# Under sudo there is often no swift in PATH: what was built before is installed then.
+install:
+	@if command -v $(SWIFT) > /dev/null || [ ! -x $(RELEASE)/snapjob ]; then $(MAKE) release; fi
+	install -D -m 755 $(RELEASE)/snapjob "$(DESTDIR)$(PREFIX)/bin/snapjob"
+	mkdir -p $(RELEASE)/completions
+	$(RELEASE)/snapjob --generate-completion-script bash > $(RELEASE)/completions/snapjob
+	$(RELEASE)/snapjob --generate-completion-script zsh > $(RELEASE)/completions/_snapjob
+	$(RELEASE)/snapjob --generate-completion-script fish > $(RELEASE)/completions/snapjob.fish
+	install -D -m 644 $(RELEASE)/completions/snapjob \
+	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/snapjob"
+	install -D -m 644 $(RELEASE)/completions/_snapjob \
+	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_snapjob"
+	install -D -m 644 $(RELEASE)/completions/snapjob.fish \
+	  "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/snapjob.fish"
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/snapjob-recover.service \
+	  > $(RELEASE)/snapjob-recover.service
+	install -D -m 644 $(RELEASE)/snapjob-recover.service "$(UNITS)/snapjob-recover.service"
+	mkdir -p "$(UNITS)/multi-user.target.wants"
+	ln -sfn ../snapjob-recover.service "$(UNITS)/multi-user.target.wants/snapjob-recover.service"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/snapjob" \
+	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/snapjob" \
+	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_snapjob" \
+	  "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/snapjob.fish" \
+	  "$(UNITS)/multi-user.target.wants/snapjob-recover.service" \
+	  "$(UNITS)/snapjob-recover.service"
+
+clean:
+	rm -rf .build

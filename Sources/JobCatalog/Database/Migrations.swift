@@ -1,0 +1,47 @@
+import GRDB
+import Jobs
+import Qcow2
+
+/// One step of the schema. A step that was released never changes; the next one is added below it.
+struct CatalogMigration: Sendable {
+  /// Its name, kept in the catalog and part of the name of the copy made before it.
+  let name: String
+  /// What it does, in a transaction of its own.
+  let apply: @Sendable (Database) throws -> Void
+}
+
+/// The steps that lead to this version's schema, oldest first; their number is the schema version.
+struct CatalogMigrations: Sendable {
+  /// `application_id` of a catalog: "SNJB".
+  static let applicationID: Int64 = 0x534E_4A42
+
+  /// The steps.
+  let steps: [CatalogMigration]
+
+  /// What this snapjob knows.
+  static let current = CatalogMigrations(steps: [
+    CatalogMigration(name: "1-foundation") { db in
+      try db.execute(sql: foundationSchema)
+      try db.execute(
+        sql: "INSERT INTO meta (only_row, catalog_id, created) VALUES (1, ?, ?)",
+        arguments: [CatalogID().bytes.asData, Clock.now().microseconds])
+      try db.execute(sql: "INSERT INTO machine (name) VALUES ('default')")
+    }
+  ])
+
+  /// The schema version that these steps lead to.
+  var version: Int64 { Int64(steps.count) }
+
+  /// The steps for GRDB; each also writes the application id and its version into the header.
+  func migrator() -> DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    for (index, step) in steps.enumerated() {
+      migrator.registerMigration(step.name) { db in
+        try step.apply(db)
+        try db.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
+        try db.execute(sql: "PRAGMA user_version = \(index + 1)")
+      }
+    }
+    return migrator
+  }
+}

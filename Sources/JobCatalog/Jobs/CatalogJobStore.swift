@@ -1,0 +1,82 @@
+import GRDB
+public import Jobs
+
+extension Catalog: JobStore {
+  /// Enters new jobs of one transaction with status `created`, all or none.
+  ///
+  /// The first call makes this process a worker.
+  public func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64 {
+    let worker = try workers.register()
+    return try database.write { db in
+      try JobTable(db).insert(jobs, worker: worker, busy: self.busy)
+    }
+  }
+
+  /// Records one status change; that to `concluded` survives a power failure.
+  public func record(_ job: JobRecord, at time: Timestamp) throws(JobError) {
+    if job.status == .concluded {
+      try database.writeDurably { db in try JobTable(db).update(job, at: time) }
+    } else {
+      try database.write { db in try JobTable(db).update(job, at: time) }
+    }
+  }
+
+  /// Records progress alone.
+  public func recordProgress(_ progress: JobProgress, of id: JobID) throws(JobError) {
+    try database.write { db in try JobTable(db).update(progress, of: id) }
+  }
+
+  /// One job that is not dismissed.
+  public func job(_ id: JobID) throws(JobError) -> JobRecord? {
+    try database.read { db in try JobTable(db).row(id) }.map { resolved([$0])[0].record }
+  }
+
+  /// All jobs that are not dismissed, newest first.
+  public func jobs() throws(JobError) -> [JobRecord] {
+    resolved(try database.read { db in try JobTable(db).rows() }).map(\.record)
+  }
+
+  /// Leaves a verb for the process that runs a job.
+  public func request(_ verb: JobVerb, of id: JobID) throws(JobError) -> Int64 {
+    try database.write { db in try VerbTable(db).insert(verb, of: id) }
+  }
+
+  /// The outcome of a request.
+  public func answer(to request: Int64) throws(JobError) -> VerbAnswer? {
+    try database.read { db in try VerbTable(db).answer(to: request) }
+  }
+
+  /// Requests for this process's jobs that have no answer yet.
+  public func openRequests() throws(JobError) -> [VerbRequest] {
+    guard let worker = workers.number else { return [] }
+    return try database.read { db in try VerbTable(db).open(for: worker) }
+  }
+
+  /// Answers a request.
+  public func answer(_ request: Int64, with answer: VerbAnswer) throws(JobError) {
+    try database.write { db in try VerbTable(db).answer(request, with: answer) }
+  }
+
+  /// A number that changes whenever anybody has written, this catalog included.
+  public func changeCounter() throws(JobError) -> Int64 { try database.dataVersion() }
+
+  /// Status changes of all processes' jobs with a number above `last`.
+  public func events(after last: Int64) throws(JobError) -> [(number: Int64, event: JobEvent)] {
+    try database.read { db in try StatusTable(db).events(after: last) }
+  }
+
+  /// The number of the newest status change.
+  public func lastEventNumber() throws(JobError) -> Int64 {
+    try database.read { db in try StatusTable(db).lastNumber() }
+  }
+
+  private func busy(_ subject: String, _ job: JobRow) -> JobError {
+    let isAlive = job.worker.map(workers.isAlive) ?? false
+    let process = job.worker.map { "pid \($0.pid)" } ?? "an unknown process"
+    let status = job.record.status.rawValue
+    return JobError(
+      .inUse,
+      "Machine '\(subject)' is busy with job '\(job.record.id)' (status \(status), \(process)"
+        + (isAlive ? ")" : ", which has ended). To settle it: snapjob recover"))
+  }
+}

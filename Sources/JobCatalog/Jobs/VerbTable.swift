@@ -1,0 +1,62 @@
+import GRDB
+import Jobs
+
+/// Verb requests in one transaction of the database.
+struct VerbTable {
+  let db: Database
+
+  init(_ db: Database) { self.db = db }
+
+  /// Leaves a request.
+  func insert(_ verb: JobVerb, of id: JobID) throws -> Int64 {
+    let job = try JobTable(db).number(id)
+    try db.execute(
+      sql: "INSERT INTO verb_request (job, verb, created) VALUES (?, ?, ?)",
+      arguments: [job, verb.rawValue, Clock.now().microseconds])
+    return db.lastInsertedRowID
+  }
+
+  /// The answer to a request; nil while it has none.
+  ///
+  /// - Throws: `JobError` (not found) if there is no such request.
+  func answer(to number: Int64) throws -> VerbAnswer? {
+    let row = try Row.fetchOne(
+      db, sql: "SELECT answered, error_kind, error_message FROM verb_request WHERE number = ?",
+      arguments: [number])
+    guard let row else { throw JobError(.notFound, "No verb request has the number \(number)") }
+    guard try row.optional("answered", as: Int64.self) != nil else { return nil }
+    return try row.jobError().map(VerbAnswer.refused) ?? .accepted
+  }
+
+  /// Requests without an answer for the jobs of a worker, oldest first.
+  func open(for worker: Int64) throws -> [VerbRequest] {
+    let rows = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT verb_request.number, job.id, verb_request.verb
+        FROM verb_request JOIN job ON job.seq = verb_request.job
+        WHERE verb_request.answered IS NULL AND job.worker = ? ORDER BY verb_request.number
+        """,
+      arguments: [worker])
+    return try rows.map { row in
+      VerbRequest(
+        number: try row.value("number"), id: try row.checked("id", JobID.init),
+        verb: try row.name("verb"))
+    }
+  }
+
+  /// Answers a request; the first answer stays.
+  func answer(_ number: Int64, with answer: VerbAnswer) throws {
+    let error: JobError? =
+      switch answer {
+      case .accepted: nil
+      case .refused(let error): error
+      }
+    try db.execute(
+      sql: """
+        UPDATE verb_request SET answered = ?, error_kind = ?, error_message = ?
+        WHERE number = ? AND answered IS NULL
+        """,
+      arguments: [Clock.now().microseconds, error?.kind.rawValue, error?.message, number])
+  }
+}

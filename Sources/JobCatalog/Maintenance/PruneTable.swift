@@ -1,0 +1,81 @@
+import GRDB
+import Jobs
+
+/// The deletion of what has become old, in one transaction of the database.
+struct PruneTable {
+  let db: Database
+
+  init(_ db: Database) { self.db = db }
+
+  /// SQL for a job that no open commit record names.
+  private static let isSettled = """
+    NOT EXISTS (SELECT 1 FROM commit_job JOIN commit_record
+        ON commit_record.number = commit_job.record
+      WHERE commit_job.job = job.seq AND \(CommitTable.isOpen))
+    """
+
+  /// When pruning was done last.
+  func lastTime() throws -> Timestamp? {
+    try Int64.fetchOne(db, sql: "SELECT pruned FROM meta").map(Timestamp.init(microseconds:))
+  }
+
+  /// Workers without any job.
+  func idleWorkers() throws -> [WorkerRow] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT \(WorkerRow.columns) FROM worker
+        WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.worker = worker.number)
+        """
+    ).map(WorkerRow.init)
+  }
+
+  /// Dismisses and deletes.
+  func prune(
+    now: Timestamp, concludedBefore: Timestamp, historyBefore: Timestamp, deadWorkers: [Int64]
+  ) throws -> PruneReport {
+    let old = try Int64.fetchAll(
+      db,
+      sql: """
+        SELECT seq FROM job WHERE dismissed IS NULL AND status = 'concluded' AND concluded < ?
+          AND \(Self.isSettled) ORDER BY seq
+        """,
+      arguments: [concludedBefore.microseconds])
+    for number in old { try JobTable(db).dismiss(number, at: now) }
+    try db.execute(
+      sql: """
+        DELETE FROM job WHERE dismissed IS NOT NULL AND COALESCE(concluded, dismissed) < ?
+          AND \(Self.isSettled)
+        """,
+      arguments: [historyBefore.microseconds])
+    let deleted = db.changesCount
+    try db.execute(
+      sql: """
+        DELETE FROM job_transaction WHERE
+          NOT EXISTS (SELECT 1 FROM job WHERE job.txn = job_transaction.number)
+          AND NOT EXISTS (SELECT 1 FROM busy_subject WHERE txn = job_transaction.number)
+        """)
+    try deleteCommitContent(before: historyBefore)
+    for worker in deadWorkers {
+      try db.execute(
+        sql: """
+          DELETE FROM worker WHERE number = ?
+            AND NOT EXISTS (SELECT 1 FROM job WHERE job.worker = worker.number)
+          """,
+        arguments: [worker])
+    }
+    try db.execute(sql: "UPDATE meta SET pruned = ?", arguments: [now.microseconds])
+    return PruneReport(dismissed: old.count, deleted: deleted)
+  }
+
+  private func deleteCommitContent(before time: Timestamp) throws {
+    for table in ["commit_image", "commit_job"] {
+      try db.execute(
+        sql: """
+          DELETE FROM \(table) WHERE record IN
+            (SELECT number FROM commit_record WHERE closed IS NOT NULL AND closed < ?)
+          """,
+        arguments: [time.microseconds])
+    }
+  }
+}

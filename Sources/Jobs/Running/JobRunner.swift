@@ -1,0 +1,247 @@
+import Dispatch
+import Synchronization
+
+/// Runs jobs: the only writer of a status and the only emitter of its event.
+///
+/// One runner is one worker: the jobs that it starts belong to this process. Verbs for other
+/// processes' jobs are passed on through the store, and answered by their runners.
+public final class JobRunner: Sendable {
+  /// One job to be started.
+  public struct Request: Sendable {
+    /// What the store is to keep.
+    public let record: JobRecord
+    /// What it does.
+    public let work: any JobWork
+
+    /// Makes a request.
+    public init(record: JobRecord, work: any JobWork) {
+      self.record = record
+      self.work = work
+    }
+  }
+
+  /// Tries once more to decide what a commit that did not come to its end, or a process that has,
+  /// left of a job; may block. It ends in ``JobRunner/conclude(orphan:error:result:)``.
+  public typealias Settlement = @Sendable (JobRunner, JobID) throws(JobError) -> Void
+
+  let ledger: JobLedger
+  let roster = JobRoster()
+  let settlement: Settlement?
+  private let surroundings: JobSurroundings
+  private let follower = JobFollower()
+  private let settlingRequests = Guarded(Set<Int64>())
+  /// Those who wait for jobs or for answers.
+  private let watcherCount = Atomic<Int>(0)
+
+  /// Makes a runner.
+  ///
+  /// - Parameters:
+  ///   - store: where jobs are kept.
+  ///   - committer: what makes the work of a transaction permanent.
+  ///   - settlement: recovery of one job, for a `finalize` of a job that a commit left pending;
+  ///     without it, that verb says that `snapjob recover` is to be used.
+  ///   - remark: told what went wrong in a job's `finish()`: the commit is done then, so the job
+  ///     concludes well and without a result. Also told when the reason why a commit is not
+  ///     decided could not be stored.
+  public convenience init(
+    store: any JobStore, committer: any Committer, settlement: Settlement? = nil,
+    remark: @escaping @Sendable (JobID, JobError) -> Void = { _, _ in }
+  ) {
+    self.init(store: store, committer: committer, settlement: settlement, remark: remark) {
+      id, body in
+      DispatchQueue(label: "snapjob.job.\(id)").async(execute: body)
+    }
+  }
+
+  init(
+    store: any JobStore, committer: any Committer, settlement: Settlement?,
+    remark: @escaping @Sendable (JobID, JobError) -> Void,
+    launch: @escaping @Sendable (JobID, @escaping @Sendable () -> Void) -> Void
+  ) {
+    ledger = JobLedger(store: store)
+    self.settlement = settlement
+    surroundings = JobSurroundings(
+      ledger: ledger, roster: roster, committer: committer, launch: launch, remark: remark)
+  }
+
+  // MARK: Jobs
+
+  /// Creates and starts the jobs of one transaction; returns when all are `created`.
+  ///
+  /// They are committed together or undone together. Does nothing if there are none.
+  ///
+  /// - Throws: ``JobError`` if one cannot be created; none is then, and no event is emitted.
+  public func start(_ requests: [Request]) throws(JobError) {
+    if requests.isEmpty { return }
+    var names = Set<JobID>()
+    for request in requests where !names.insert(request.record.id).inserted {
+      throw .jobIDInUse(request.record.id)
+    }
+    let number = try ledger.store.insert(requests.map(\.record))
+    let jobs = requests.map { request in
+      var record = request.record
+      record.transaction = number
+      record.status = .created
+      return Job(record, work: request.work, ledger: ledger)
+    }
+    let transaction = JobTransaction(jobs, surroundings: surroundings)
+    for job in jobs { roster.add(job, of: transaction) }
+    ledger.announce()
+    follow()
+    transaction.launch()
+  }
+
+  /// All jobs that are not dismissed, of all processes, newest first; with the live progress of
+  /// those that run here.
+  public func jobs() throws(JobError) -> [JobRecord] {
+    try ledger.store.jobs().map(withLiveProgress)
+  }
+
+  func withLiveProgress(_ record: JobRecord) -> JobRecord {
+    guard let entry = roster.live(record.id) else { return record }
+    var record = record
+    record.progress = entry.job.meter.progress
+    return record
+  }
+
+  /// The status changes of all processes' jobs from now on, in order.
+  ///
+  /// The stream ends for a reader who leaves 1024 events unread, and at once if the store cannot be
+  /// read.
+  public func events() -> AsyncStream<JobEvent> {
+    let stream = ledger.broadcast.subscribe()
+    follow()
+    return stream
+  }
+
+  /// Concludes a job whose process has ended, without touching what it worked on.
+  ///
+  /// A job that is not `pending` passes `aborting`, with its earlier error or a general one if
+  /// `error` is nil; a pending one concludes as it stands. A job that is concluded already stays as
+  /// it is. A job that dismisses itself is forgotten.
+  ///
+  /// - Parameters:
+  ///   - id: the job.
+  ///   - error: why it failed; nil if recovery found it done.
+  ///   - result: what it did, JSON that this module does not read.
+  /// - Throws: ``JobError`` if there is no such job, if it is being run by this process, or from the
+  ///   store; steps that were stored stay then, and it can be tried again.
+  public func conclude(orphan id: JobID, error: JobError?, result: String?) throws(JobError) {
+    if roster.live(id) != nil {
+      throw JobError(.inUse, "Job '\(id)' is being run by this process")
+    }
+    try ledger.whileConcluding { () throws(JobError) in
+      guard let record = try ledger.store.job(id) else { throw .jobNotFound }
+      if record.status == .concluded { return }
+      let isDone = error == nil && record.status == .pending
+      var machine = JobStateMachine(record)
+      machine.settle(
+        error: isDone ? nil : error ?? record.error ?? .orphaned(id, record.worker),
+        result: result)
+      let steps = JobTransitions.stepsToConclusion(from: record.status, isFailed: !isDone)
+      for step in steps { try machine.transition(to: step, in: ledger) }
+      if record.autoDismiss { try machine.transition(to: .null, in: ledger) }
+    }
+    roster.forgetStranded(id)
+  }
+
+  // MARK: Following other processes
+
+  /// Sees to it that the store is looked at while there is need.
+  func follow() {
+    follower.ensureRunning(while: isFollowing, look: look)
+  }
+
+  /// Runs something that needs the store to be looked at meanwhile.
+  func watching<Result: Sendable>(
+    _ body: () async throws(JobError) -> Result
+  ) async throws(JobError) -> Result {
+    watcherCount.add(1, ordering: .relaxed)
+    defer { watcherCount.subtract(1, ordering: .relaxed) }
+    follow()
+    return try await body()
+  }
+
+  /// Whether anybody waits for a job or an answer.
+  var isWatched: Bool { watcherCount.load(ordering: .relaxed) > 0 }
+
+  /// Whether the store is being looked at.
+  var isFollowingStore: Bool { follower.isActive }
+
+  private var isFollowing: @Sendable () -> Bool {
+    { [self] in
+      isWatched || roster.isBusy || ledger.broadcast.hasSubscribers
+    }
+  }
+
+  private var look: @Sendable () -> Void {
+    let lookout = Lookout()
+    return { [self] in
+      let isNews = lookout.look(at: ledger.store)
+      if isNews { ledger.announce() }
+      if isNews || lookout.isThoroughLook { serveRequests() }
+      if lookout.isThoroughLook {
+        storeMissingEnds()
+        forgetDecided()
+      }
+    }
+  }
+
+  private func serveRequests() {
+    guard let requests = try? ledger.store.openRequests() else { return }
+    for request in requests where !settlingRequests.withLock({ $0.contains(request.number) }) {
+      do throws(JobError) {
+        switch try route(request.verb, to: request.id) {
+        case .done: answer(request, with: .accepted)
+        case .settle: settle(request)
+        // It is being started: it is met the next time.
+        case .elsewhere: break
+        }
+      } catch {
+        answer(request, with: .refused(error))
+      }
+    }
+  }
+
+  private func settle(_ request: VerbRequest) {
+    _ = settlingRequests.withLock { numbers in numbers.insert(request.number) }
+    DispatchQueue(label: "snapjob.settlement").async { [self] in
+      do throws(JobError) {
+        try settle(request.id)
+        answer(request, with: .accepted)
+      } catch {
+        answer(request, with: .refused(error))
+      }
+      _ = settlingRequests.withLock { numbers in numbers.remove(request.number) }
+    }
+  }
+
+  private func answer(_ request: VerbRequest, with answer: VerbAnswer) {
+    // A request without an answer is met again at the next look.
+    try? ledger.store.answer(request.number, with: answer)
+  }
+
+  /// Lets go of jobs whose commit was undecided here and that another process has settled.
+  private func forgetDecided() {
+    for id in roster.undecided {
+      do throws(JobError) {
+        let record = try ledger.store.job(id)
+        if record == nil || record?.status == .concluded { roster.forgetStranded(id) }
+      } catch {
+        // It is looked at the next time.
+      }
+    }
+  }
+
+  private func storeMissingEnds() {
+    for job in roster.unstored {
+      do throws(JobError) {
+        try job.conclude()
+        roster.retire(job)
+        ledger.signal.announce()
+      } catch {
+        roster.strand(job, storeFailure: error)
+      }
+    }
+  }
+}

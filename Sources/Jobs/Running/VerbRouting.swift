@@ -1,0 +1,141 @@
+import Dispatch
+
+/// Where a verb has led to.
+enum VerbRoute: Sendable {
+  /// It was done here.
+  case done
+  /// Recovery of the job has to be tried again.
+  case settle
+  /// The process that runs the job has to be asked.
+  case elsewhere
+}
+
+extension JobRunner {
+  /// A request is looked at this often.
+  private static var answerPeriod: Duration { .milliseconds(20) }
+
+  /// The process of a job that has ended is given so many thorough looks more to answer.
+  private static var lateAnswerCount: Int { 5 }
+
+  /// Asks something of a job of whatever process.
+  ///
+  /// Returns when the verb is accepted, not when it has had its effect; only a `finalize` of a job
+  /// that an earlier commit left pending returns when recovery has settled the job.
+  ///
+  /// - Throws: ``JobError`` with QEMU's texts (`Job not found`, …), or one that says that the job's
+  ///   process has ended. `set-speed` carries no speed here: see ``setSpeed(_:of:)``.
+  public func apply(_ verb: JobVerb, to id: JobID) async throws(JobError) {
+    switch try route(verb, to: id) {
+    case .done: return
+    case .settle: try await settleOnThread(id)
+    case .elsewhere:
+      try await watching { () async throws(JobError) in try await askWorker(verb, of: id) }
+    }
+  }
+
+  /// Limits the speed of a job that runs in this process.
+  ///
+  /// The corresponding QMP command is `block-job-set-speed`.
+  ///
+  /// - Parameters:
+  ///   - bytesPerSecond: the bytes that ``JobControl/advance(_:)`` lets pass in a second; 0 for no
+  ///     limit.
+  ///   - id: the job.
+  /// - Throws: ``JobError`` as ``apply(_:to:)``; for a negative speed; for another process's job.
+  public func setSpeed(_ bytesPerSecond: Int64, of id: JobID) throws(JobError) {
+    guard let entry = roster.live(id) else {
+      guard let record = try ledger.store.job(id) else { throw .jobNotFound }
+      try JobPermissions.check(.setSpeed, of: id, in: record.status)
+      throw .speedMissing(id)
+    }
+    _ = try entry.job.accept(.setSpeed)
+    if bytesPerSecond < 0 { throw .negativeSpeed }
+    entry.job.limit.set(bytesPerSecond)
+  }
+
+  /// Does what can be done here and now.
+  func route(_ verb: JobVerb, to id: JobID) throws(JobError) -> VerbRoute {
+    if let entry = roster.live(id), entry.job.status != .concluded, entry.job.status != .null {
+      let effect = try entry.job.accept(verb)
+      if verb == .setSpeed { throw .speedMissing(id) }
+      entry.transaction.perform(effect, on: entry.job)
+      return .done
+    }
+    guard let record = try ledger.store.job(id) else {
+      roster.forgetStranded(id)
+      throw .jobNotFound
+    }
+    if record.status == .concluded {
+      try applyToConcluded(verb, id)
+      return .done
+    }
+    if roster.stranded(id) == nil, let worker = record.worker, worker.isAlive { return .elsewhere }
+    if verb == .cancel, record.status == .pending, record.error != nil {
+      throw .refused(verb, of: id, in: record.status)
+    }
+    try JobPermissions.check(verb, of: id, in: record.status)
+    if verb == .finalize { return .settle }
+    throw .orphaned(id, record.worker)
+  }
+
+  /// Tries recovery of one job again; may block.
+  func settle(_ id: JobID) throws(JobError) {
+    let before = try ledger.store.job(id)
+    guard let settlement else { throw .unsettled(id, before?.error) }
+    try settlement(self, id)
+    if let record = try ledger.store.job(id), record.status == .pending {
+      throw .unsettled(id, record.error)
+    }
+    roster.forgetStranded(id)
+  }
+
+  private func applyToConcluded(_ verb: JobVerb, _ id: JobID) throws(JobError) {
+    try ledger.whileConcluding { () throws(JobError) in
+      guard let record = try ledger.store.job(id) else { throw .jobNotFound }
+      var machine = JobStateMachine(record)
+      if try machine.accept(verb) == .forget { try machine.transition(to: .null, in: ledger) }
+    }
+    roster.forgetStranded(id)
+  }
+
+  private func settleOnThread(_ id: JobID) async throws(JobError) {
+    let outcome: Result<Void, JobError> = await withCheckedContinuation { continuation in
+      DispatchQueue(label: "snapjob.settlement").async { [self] in
+        continuation.resume(
+          returning: Result { () throws(JobError) in try settle(id) })
+      }
+    }
+    try outcome.get()
+  }
+
+  private func askWorker(_ verb: JobVerb, of id: JobID) async throws(JobError) {
+    let store = ledger.store
+    let request = try store.request(verb, of: id)
+    let lookout = Lookout()
+    var endedCount = 0
+    while true {
+      if lookout.look(at: store) {
+        // The record first: a worker that has answered may end right after.
+        let record = try store.job(id)
+        if let answer = try store.answer(to: request) {
+          guard case .refused(let error) = answer else { return }
+          throw error
+        }
+        if let record, record.status != .concluded {
+          guard let worker = record.worker, worker.isAlive else {
+            throw .orphaned(id, record.worker)
+          }
+        } else if lookout.isThoroughLook {
+          endedCount += 1
+          if endedCount > Self.lateAnswerCount {
+            guard let record else { throw .jobNotFound }
+            throw .refused(verb, of: id, in: record.status)
+          }
+        }
+      }
+      do { try await Task.sleep(for: Self.answerPeriod) } catch {
+        throw JobError(.general, "Job '\(id)' was asked to \(verb.rawValue); no answer was awaited")
+      }
+    }
+  }
+}

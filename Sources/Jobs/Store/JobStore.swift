@@ -1,0 +1,78 @@
+/// Where jobs are kept; the framework's only memory between processes.
+///
+/// Calls are synchronous and short. They come from several threads. A store belongs to one worker
+/// (this process); jobs of other processes are seen through it as well.
+public protocol JobStore: Sendable {
+  /// Enters new jobs of one transaction with status `created`, all or none, and records that status.
+  ///
+  /// - Returns: the number of the transaction.
+  /// - Throws: ``JobError``: `Job ID '<id>' already in use` (conflict), a subject that is busy with
+  ///   another job that is not concluded (in use, naming that job), or the catalog's own failure.
+  func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64
+
+  /// Records one status change with its time, and everything of the record that changes with it
+  /// (progress, error, result, started, concluded). The `worker` is the store's own and not read.
+  ///
+  /// A record with the status that is stored already changes the rest and adds no status change.
+  /// The change to `concluded` is durable when this returns. The change to `null` takes the job
+  /// out of `query-jobs` and leaves it in the history.
+  func record(_ job: JobRecord, at time: Timestamp) throws(JobError)
+
+  /// Records progress alone; may be lost.
+  func recordProgress(_ progress: JobProgress, of id: JobID) throws(JobError)
+
+  /// One job that is not dismissed, of whatever process; nil if there is none.
+  func job(_ id: JobID) throws(JobError) -> JobRecord?
+
+  /// All jobs that are not dismissed, newest first.
+  func jobs() throws(JobError) -> [JobRecord]
+
+  /// Leaves a verb for the process that runs a job.
+  ///
+  /// - Returns: the request's number, for ``answer(to:)``.
+  func request(_ verb: JobVerb, of id: JobID) throws(JobError) -> Int64
+
+  /// The outcome of a request: nil while it is open, else the error text or success.
+  func answer(to request: Int64) throws(JobError) -> VerbAnswer?
+
+  /// Requests for this worker's jobs that have no answer yet, oldest first.
+  func openRequests() throws(JobError) -> [VerbRequest]
+
+  /// Answers a request.
+  func answer(_ request: Int64, with answer: VerbAnswer) throws(JobError)
+
+  /// A number that changes whenever another process (or connection) has written; cheap to ask.
+  func changeCounter() throws(JobError) -> Int64
+
+  /// Status changes of all processes' jobs with a number above `last`, in order, with their
+  /// numbers; for those who follow jobs.
+  func events(after last: Int64) throws(JobError) -> [(number: Int64, event: JobEvent)]
+
+  /// The number of the newest status change; 0 if there is none.
+  func lastEventNumber() throws(JobError) -> Int64
+}
+
+/// A verb that another process asks of a job.
+public struct VerbRequest: Sendable, Hashable {
+  /// The request's number.
+  public let number: Int64
+  /// The job meant.
+  public let id: JobID
+  /// What is asked.
+  public let verb: JobVerb
+
+  /// Makes a request.
+  public init(number: Int64, id: JobID, verb: JobVerb) {
+    self.number = number
+    self.id = id
+    self.verb = verb
+  }
+}
+
+/// What became of a verb request.
+public enum VerbAnswer: Sendable, Hashable {
+  /// Accepted.
+  case accepted
+  /// Refused with this error.
+  case refused(JobError)
+}

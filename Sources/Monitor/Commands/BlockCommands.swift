@@ -1,0 +1,106 @@
+import Jobs
+import QMP
+import Qcow2
+import SnapshotJobs
+
+extension CommandTable {
+  /// The nodes of the machine, and new images.
+  static let blockCommands: [Command] = [
+    Command(
+      "query-named-block-nodes", [.optional("flat", .boolean)],
+      returns: .array(.object(NodeDescription.schema))
+    ) { _, context in
+      // Newest first, as in QEMU. Nothing is nested: backing files are never opened.
+      .array(
+        try context.machine().nodes.reversed().map { context.services.images.describe($0).json })
+    },
+
+    Command(
+      "blockdev-add",
+      [
+        .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", ["qcow2"]))),
+        .optional("node-name", .string),
+        .optional("read-only", .boolean),
+        .required(
+          "file",
+          .alternate(
+            SchemaAlternate(
+              "BlockdevRef", [.object(fileSchema(["file", "host_device"])), .string])
+          )),
+      ]
+    ) { arguments, context in
+      let machine = try context.storedName()
+      guard let name = arguments.string(ifPresent: "node-name") else {
+        throw QMPError(.genericError, "'node-name' must be specified for the root node")
+      }
+      guard let file = arguments.object(ifPresent: "file") else {
+        let reference = try arguments.string("file")
+        throw JobError(
+          .notFound, "Cannot find device='\(reference)' nor node-name='\(reference)'")
+      }
+      let node = Node(
+        name: try NodeName(name), path: ImagePath.absolute(try file.string("filename")),
+        isReadOnly: arguments.flag("read-only"))
+      try context.checkNew(node, beside: try context.machine().nodes)
+      try context.services.machines.addNode(node, toMachine: machine)
+    },
+
+    Command("blockdev-del", [.required("node-name", .string)]) { arguments, context in
+      let machine = try context.storedName()
+      let name = try context.machine().nodeName(try arguments.string("node-name"))
+      try context.services.machines.removeNode(name, fromMachine: machine)
+    },
+
+    Command(
+      "blockdev-create",
+      [.required("job-id", .string), .required("options", .object(creationSchema))]
+    ) { arguments, context in
+      let options = JobOptions(id: try JobID(try arguments.string("job-id")))
+      let request = try ImageCreation(try arguments.object("options"))
+      let work = ImageCreationWork(request: request, images: context.services.images)
+      try await context.start("create", request, options, work: work)
+    },
+  ]
+
+  private static func fileSchema(_ drivers: [String]) -> SchemaObject {
+    SchemaObject([
+      .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", drivers))),
+      .required("filename", .string),
+    ])
+  }
+
+  private static let creationSchema = SchemaObject(
+    "BlockdevCreateOptions",
+    [
+      .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", ["qcow2"]))),
+      .required("file", .object(fileSchema(["file"]))),
+      .required("size", .unsigned),
+      .optional(
+        "version", .enumeration(SchemaEnumeration("BlockdevQcow2Version", ["v2", "v3"]))),
+      .optional("cluster-size", .unsigned),
+      .optional("refcount-bits", .unsigned),
+    ])
+}
+
+extension CommandContext {
+  /// Checks that a node can be added: its name and its file are new, and the file is an image.
+  func checkNew(_ node: Node, beside nodes: [Node]) throws(JobError) {
+    if nodes.contains(where: { $0.name == node.name }) {
+      throw JobError(.conflict, "Duplicate nodes with node-name='\(node.name)'")
+    }
+    if let other = nodes.first(where: { $0.path == node.path }) {
+      throw JobError(.conflict, "\(node.path) is node '\(other.name)' of this machine already")
+    }
+    if let problem = services.images.describe(node).problem { throw problem }
+  }
+}
+
+extension Machine {
+  /// The name of a node that exists.
+  ///
+  /// - Throws: not found, with QEMU's text.
+  func nodeName(_ name: String) throws(JobError) -> NodeName {
+    guard let node = node(name) else { throw .nodeNotFound(name) }
+    return node.name
+  }
+}

@@ -1,0 +1,69 @@
+import Jobs
+import QMP
+import Qcow2
+import SnapshotJobs
+
+extension CommandTable {
+  /// What looks into images: nodes of the machine, or files.
+  static let imageCommands: [Command] = [
+    Command(
+      "x-snapjob-check", [.optional("targets", .array(.string))],
+      returns: .array(.object(CheckReport.schema))
+    ) { arguments, context in
+      let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
+      return .array(
+        targets.map { target in
+          Result { () throws(Qcow2Error) in try context.services.images.check(target.path) }
+            .checkJSON(target)
+        })
+    },
+
+    Command(
+      "x-snapjob-verify", [.optional("targets", .array(.string))],
+      returns: .array(.object(VerifyReport.schema))
+    ) { arguments, context in
+      let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
+      let images = context.services.images
+      return .array(
+        targets.map { target in
+          Result { () throws(JobError) in try images.verify(target.path) }
+            .verifyJSON(target, secondReader: images.secondReaderName)
+        })
+    },
+  ]
+}
+
+/// An image that a command is to look into.
+struct ImageTarget: Sendable, Hashable {
+  /// What the client called it.
+  let name: String
+  /// The file's absolute path.
+  let path: String
+}
+
+extension CommandContext {
+  /// The images that names stand for: with a `/` a file, else a node, else an existing file; all
+  /// nodes of the machine if there are no names.
+  func imageTargets(_ names: [String]) throws(JobError) -> [ImageTarget] {
+    if names.isEmpty {
+      return try machine().nodes.map { ImageTarget(name: $0.name.description, path: $0.path) }
+    }
+    // Files are looked into whatever the machine is, even if there is none of that name.
+    let nodes = names.allSatisfy { $0.contains("/") } ? nil : try machine()
+    var targets: [ImageTarget] = []
+    for name in names {
+      let path = ImagePath.absolute(name)
+      if name.contains("/") {
+        targets.append(ImageTarget(name: name, path: path))
+      } else if let node = nodes?.node(name) {
+        targets.append(ImageTarget(name: name, path: node.path))
+      } else if ImagePath.exists(path) {
+        targets.append(ImageTarget(name: name, path: path))
+      } else {
+        throw JobError(
+          .notFound, "'\(name)' is neither a node of the machine nor a file here")
+      }
+    }
+    return targets
+  }
+}

@@ -1,0 +1,41 @@
+import Jobs
+import QMP
+
+extension CommandTable {
+  /// The verbs of jobs. A job of any machine is found: its name is unique in the catalog.
+  static let jobCommands: [Command] =
+    [
+      ("job-cancel", JobVerb.cancel), ("job-pause", .pause), ("job-resume", .resume),
+      ("job-complete", .complete), ("job-finalize", .finalize), ("job-dismiss", .dismiss),
+    ].map { name, verb in
+      Command(name, [.required("id", .string)]) { arguments, context in
+        let id = try JobID(naming: try arguments.string("id"))
+        try await context.services.runner.apply(verb, to: id)
+      }
+    } + [
+      Command(
+        "x-snapjob-dismiss-all",
+        returns: .object(SchemaObject([.required("dismissed", .integer)]))
+      ) { _, context in
+        var count: Int64 = 0
+        for record in try context.jobs(ofAllMachines: false) where record.status == .concluded {
+          do throws(JobError) {
+            try await context.services.runner.apply(.dismiss, to: record.id)
+            count += 1
+          } catch {
+            // Somebody else has dismissed it meanwhile.
+            guard error.kind == .notFound else { throw error }
+          }
+        }
+        return ["dismissed": .int(count)]
+      }
+    ]
+}
+
+extension JobID {
+  /// The name of a job that should exist; a malformed one names none.
+  init(naming name: String) throws(JobError) {
+    guard JobID.isWellFormed(name) else { throw .jobNotFound }
+    try self.init(name)
+  }
+}

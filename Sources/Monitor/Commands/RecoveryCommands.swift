@@ -1,0 +1,54 @@
+import Jobs
+import QMP
+import SnapshotJobs
+
+extension CommandTable {
+  /// What every start does, explicitly.
+  static let recoveryCommands: [Command] = [
+    Command(
+      "x-snapjob-recover",
+      [
+        .optional("dry-run", .boolean), .optional("id", .string),
+        .optional(
+          "force",
+          .enumeration(
+            SchemaEnumeration(
+              "SnapjobRecoveryForce",
+              [Recovery.Force.forward.rawValue, Recovery.Force.abandon.rawValue]))),
+        .optional("files", .array(.string)),
+      ],
+      returns: .array(.object(Recovery.Finding.schema))
+    ) { arguments, context in
+      let recovery = context.services.recovery
+      let force = arguments.string(ifPresent: "force").flatMap(Recovery.Force.init)
+      let files = arguments.strings(ifPresent: "files") ?? []
+      guard files.isEmpty else {
+        guard force == .abandon, !arguments.flag("dry-run"), arguments["id"] == nil else {
+          throw JobError(.usage, "Files have fences removed, which is done by abandoning only")
+        }
+        return .array(
+          try files.map { try recovery.removeFence(path: ImagePath.absolute($0)).json })
+      }
+      let id = try arguments.string(ifPresent: "id").map(JobID.init(naming:))
+      let findings = try recovery.run(
+        dryRun: arguments.flag("dry-run"), job: id, force: force)
+      return .array(findings.map(\.json))
+    }
+  ]
+}
+
+extension Recovery.Finding {
+  fileprivate var json: QMPValue {
+    [
+      "jobs": .array(jobs.map { .string($0.description) }), "outcome": .string(outcome),
+      "images": .array(images.map { .string($0) }), "resolved": .bool(isResolved),
+    ]
+  }
+
+  fileprivate static let schema = SchemaObject(
+    "SnapjobRecoveryFinding",
+    [
+      .required("jobs", .array(.string)), .required("outcome", .string),
+      .required("images", .array(.string)), .required("resolved", .boolean),
+    ])
+}

@@ -1,0 +1,80 @@
+import Jobs
+import QMP
+import SnapshotJobs
+
+extension CommandTable {
+  /// `snapshot-save`, `snapshot-load`, `snapshot-delete`: each starts a job.
+  ///
+  /// As in QEMU only the arguments' types and the job's name are checked at once; everything else is
+  /// the job's own error.
+  static let snapshotCommands: [Command] = SnapshotRequest.Operation.commands.map { operation in
+    Command(operation.rawValue, operation.members + jobMembers) { arguments, context in
+      let options = try JobOptions(arguments)
+      let request = try SnapshotRequest(operation, arguments)
+      let work = context.services.images.work(request, on: try context.machine())
+      try await context.start(operation.rawValue, request, options, work: work)
+    }
+  }
+
+  /// The optional members of each command that starts a snapshot job.
+  private static let jobMembers: [SchemaMember] = [
+    .optional("x-auto-finalize", .boolean),
+    .optional("x-auto-dismiss", .boolean),
+    .optional("x-note", .string),
+  ]
+}
+
+extension SnapshotRequest.Operation {
+  /// The operations in the order of the documentation.
+  static let commands: [SnapshotRequest.Operation] = [.save, .load, .delete]
+
+  /// The command's arguments without those that every job has.
+  var members: [SchemaMember] {
+    let jobID = SchemaMember.required("job-id", .string)
+    let tag = SchemaMember.required("tag", .string)
+    let vmstate = SchemaMember.required("vmstate", .string)
+    let devices = SchemaMember.required("devices", .array(.string))
+    return switch self {
+    case .save:
+      [
+        jobID, tag, vmstate, devices, .optional("x-disk-only", .boolean),
+        .optional("x-exist-ok", .boolean), .optional("x-replace", .boolean),
+      ]
+    case .load:
+      [jobID, tag, vmstate, devices, .optional("x-save-current", .string)]
+    case .delete:
+      [
+        jobID, tag, devices, .optional("x-more-tags", .array(.string)),
+        .optional("x-must-exist", .boolean),
+      ]
+    }
+  }
+}
+
+extension SnapshotRequest {
+  /// The request of checked arguments.
+  init(_ operation: Operation, _ arguments: Arguments) throws(QMPError) {
+    self.init(
+      operation: operation, tag: try arguments.string("tag"),
+      devices: try arguments.strings("devices"), vmstate: arguments.string(ifPresent: "vmstate"))
+    diskOnly = arguments.flag("x-disk-only")
+    existOK = arguments.flag("x-exist-ok")
+    replace = arguments.flag("x-replace")
+    saveCurrent = arguments.string(ifPresent: "x-save-current")
+    moreTags = arguments.strings(ifPresent: "x-more-tags") ?? []
+    mustExist = arguments.flag("x-must-exist")
+  }
+}
+
+extension JobOptions {
+  /// The options of checked arguments.
+  ///
+  /// - Throws: QEMU's text for a malformed `job-id`.
+  init(_ arguments: Arguments) throws {
+    self.init(
+      id: try JobID(try arguments.string("job-id")),
+      isAutoFinalized: arguments.flag("x-auto-finalize", default: true),
+      isAutoDismissed: arguments.flag("x-auto-dismiss"),
+      note: arguments.string(ifPresent: "x-note"))
+  }
+}

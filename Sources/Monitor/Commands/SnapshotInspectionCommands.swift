@@ -1,0 +1,89 @@
+import Jobs
+import QMP
+import SnapshotJobs
+
+extension CommandTable {
+  /// What tells of snapshots without changing anything.
+  static let snapshotInspectionCommands: [Command] = [
+    Command(
+      "x-snapjob-plan",
+      [
+        .required(
+          "command",
+          .enumeration(SchemaEnumeration(SnapshotRequest.Operation.commands.map(\.rawValue)))),
+        .required("arguments", .any),
+      ],
+      returns: .array(.object(NodePlan.schema))
+    ) { arguments, context in
+      let name = try arguments.string("command")
+      guard let operation = SnapshotRequest.Operation(rawValue: name),
+        let command = CommandTable.standard[name]
+      else { throw QMPError(.commandNotFound, "The command \(name) has not been found") }
+      let request = try SnapshotRequest(
+        operation, try command.signature.check(arguments["arguments"]))
+      let plan = try context.services.images.plan(request, on: try context.machine())
+      return .array(plan.map(\.json))
+    },
+
+    Command(
+      "x-snapjob-bytes-at-risk",
+      [.required("tag", .string), .required("devices", .array(.string))],
+      returns: .object(
+        SchemaObject([
+          .nullable("machine", .string), .required("devices", .integer),
+          .required("bytes", .integer),
+        ]))
+    ) { arguments, context in
+      let devices = try arguments.strings("devices")
+      let request = SnapshotRequest(
+        operation: .load, tag: try arguments.string("tag"), devices: devices, vmstate: nil)
+      let bytes = try context.services.images.bytesAtRisk(request, on: try context.machine())
+      return [
+        "machine": QMPValue(context.machineName), "devices": .int(Int64(devices.count)),
+        "bytes": .int(bytes),
+      ]
+    },
+
+    Command(
+      "x-snapjob-list",
+      [.optional("devices", .array(.string)), .optional("all-machines", .boolean)],
+      returns: .array(.object(SnapshotListing.schema))
+    ) { arguments, context in
+      let machines =
+        arguments.flag("all-machines")
+        ? try context.services.machines.machines() : [try context.machine()]
+      let devices = arguments.strings(ifPresent: "devices")
+      return .array(
+        try machines.flatMap { machine in
+          let listings = try context.services.images.snapshots(of: machine, on: devices)
+          if listings.isEmpty { return [QMPValue]() }
+          let makers = try context.newestSaves(onMachine: machine.name)
+          return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]) }
+        })
+    },
+  ]
+}
+
+extension CommandContext {
+  /// The newest job that has made each tag, as far as the catalog remembers.
+  fileprivate func newestSaves(onMachine name: String?) throws(JobError) -> [String: JobRecord] {
+    var saves: [String: JobRecord] = [:]
+    for record in try services.history.history(subject: name, allSubjects: false, id: nil)
+    where ExitCode(record) == .done {
+      guard let tag = record.snapshotRequest?.savedTag, saves[tag] == nil else { continue }
+      saves[tag] = record
+    }
+    return saves
+  }
+}
+
+extension SnapshotRequest {
+  /// The tag of the snapshot that this request makes, if it makes one.
+  fileprivate var savedTag: String? {
+    switch operation {
+    case .save: tag
+    case .load: saveCurrent
+    case .delete: nil
+    }
+  }
+}

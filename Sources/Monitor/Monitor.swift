@@ -1,0 +1,75 @@
+import Jobs
+public import QMP
+public import SnapshotJobs
+
+/// The QMP endpoint of one machine in this process: looks commands up in one table and runs them.
+///
+/// Commands run concurrently, each on a thread that may block. A stored machine is read afresh for
+/// each command, so that changes by other processes are seen.
+public final class Monitor: QMPEndpoint {
+  /// The machine that a monitor speaks for.
+  public enum Target: Sendable, Hashable {
+    /// A machine of the catalog.
+    case stored(String)
+    /// A machine that is nowhere stored, made of image files.
+    case oneOff(Machine)
+  }
+
+  /// The signatures of all commands, sorted by name.
+  public static var commands: [CommandSignature] {
+    CommandTable.standard.commands.map(\.signature)
+  }
+
+  private let context: CommandContext
+  private let followsAllMachines: Bool
+
+  /// Makes a monitor.
+  ///
+  /// - Parameters:
+  ///   - target: the machine; whether a stored one exists is looked up by the commands.
+  ///   - services: what the commands work with.
+  ///   - followsAllMachines: whether events tell of the jobs of all machines.
+  public init(target: Target, services: MonitorServices, followsAllMachines: Bool = false) {
+    context = CommandContext(target: target, services: services, ownJobs: OwnJobs())
+    self.followsAllMachines = followsAllMachines
+  }
+
+  /// Executes one command and waits for its reply.
+  ///
+  /// - Throws: `QMPError` whose `kind` is the raw value of a `FailureKind`.
+  public func execute(
+    _ command: String, _ arguments: QMPValue?
+  ) async throws(QMPError) -> QMPValue {
+    guard let entry = CommandTable.standard[command] else {
+      throw QMPError(.commandNotFound, "The command \(command) has not been found")
+        .withKind(.usage)
+    }
+    let checked: Arguments
+    do throws(QMPError) {
+      checked = try entry.signature.check(arguments)
+    } catch {
+      throw error.withKind(.usage)
+    }
+    let task = Task(executorPreference: BlockingExecutor.shared) { [context] in
+      do {
+        return Result<QMPValue, QMPError>.success(try await entry.run(checked, context))
+      } catch {
+        // What a handler says about arguments is as wrong a usage as what the signature says.
+        return .failure(QMPError(thrown: error).withKind(.usage))
+      }
+    }
+    return try await withTaskCancellationHandler {
+      await task.value
+    } onCancel: {
+      task.cancel()
+    }.get()
+  }
+
+  /// `JOB_STATUS_CHANGE` for every status of every job on the machine, from now on; with a one-off
+  /// machine, of the jobs that were started through this monitor.
+  ///
+  /// The stream ends for a reader who leaves 1024 events unread.
+  public func events() -> AsyncStream<QMPEvent> {
+    JobEventStream(context: context, isUnfiltered: followsAllMachines).start()
+  }
+}

@@ -1,0 +1,120 @@
+import Jobs
+import QMP
+import Qcow2
+import SnapshotJobs
+
+extension Result<CheckReport, Qcow2Error> {
+  /// The outcome of one image's check in qemu-img's words.
+  func checkJSON(_ target: ImageTarget) -> QMPValue {
+    var members: [QMPValue.Member] = [
+      .init("filename", .string(target.path)), .init("format", "qcow2"),
+    ]
+    switch self {
+    case .success(let report):
+      members += report.counts.map { .init($0, .int(Int64($1))) }
+      members.append(.init("image-end-offset", QMPValue(report.imageEndOffset)))
+      members.append(.init("exit-code", .int(Int64(report.exitCode))))
+      members.append(.init("messages", .array(report.messages.map { .string($0) })))
+    case .failure(let error):
+      members.append(.init("exit-code", .int(Int64(CheckReport.exitCode(for: error)))))
+      members.append(.init("messages", [.string("\(error)")]))
+    }
+    return [
+      "target": .string(target.name), "filename": .string(target.path),
+      "result": .object(members),
+    ]
+  }
+}
+
+extension CheckReport {
+  /// The numbers of the report by their names in qemu-img's JSON.
+  fileprivate var counts: [(String, Int)] {
+    [
+      ("check-errors", checkErrors), ("corruptions", corruptions), ("leaks", leaks),
+      ("total-clusters", totalClusters), ("allocated-clusters", allocatedClusters),
+      ("fragmented-clusters", fragmentedClusters),
+      ("compressed-clusters", compressedClusters),
+    ]
+  }
+
+  /// The type of `checkJSON`; the numbers are absent if the image cannot be checked.
+  static let schema = SchemaObject(
+    "SnapjobCheck",
+    [
+      .required("target", .string), .required("filename", .string),
+      .required(
+        "result",
+        .object(
+          SchemaObject(
+            "SnapjobImageCheck",
+            [
+              .required("filename", .string), .required("format", .string),
+              .optional("check-errors", .integer), .optional("corruptions", .integer),
+              .optional("leaks", .integer), .optional("total-clusters", .integer),
+              .optional("allocated-clusters", .integer),
+              .optional("fragmented-clusters", .integer),
+              .optional("compressed-clusters", .integer),
+              .optional("image-end-offset", .unsigned), .required("exit-code", .integer),
+              .required("messages", .array(.string)),
+            ]))),
+    ])
+}
+
+extension Result<VerifyReport, JobError> {
+  /// The outcome of one image's comparison.
+  func verifyJSON(_ target: ImageTarget, secondReader: String) -> QMPValue {
+    var members: [QMPValue.Member] = [
+      .init("target", .string(target.name)), .init("filename", .string(target.path)),
+    ]
+    switch self {
+    case .success(let report):
+      members += [
+        .init("bytes-equal", QMPValue(report.bytesEqual)),
+        .init("differences", .array(report.differences.map(Self.json))),
+        .init("left-out", Self.json(report.leftOut)),
+        .init("second-reader", .string(secondReader)),
+        .init("exit-code", .int(report.differences.isEmpty ? 0 : 2)),
+      ]
+      if let problem = report.secondReaderProblem {
+        members.append(.init("problem", .string(problem)))
+      }
+    case .failure(let error):
+      members += [
+        .init("bytes-equal", 0), .init("differences", []), .init("left-out", [:]),
+        .init("second-reader", .string(secondReader)),
+        .init("exit-code", .int(Int64(ExitCode(error.kind).rawValue))),
+        .init("problem", .string(error.message)),
+      ]
+    }
+    return .object(members)
+  }
+
+  private static func json(_ range: Range<UInt64>) -> QMPValue {
+    [
+      "offset": QMPValue(range.lowerBound), "length": QMPValue(range.upperBound - range.lowerBound),
+    ]
+  }
+
+  private static func json(_ leftOut: [String: UInt64]) -> QMPValue {
+    .object(leftOut.sorted { $0.key < $1.key }.map { .init($0.key, QMPValue($0.value)) })
+  }
+}
+
+extension VerifyReport {
+  /// The type of `verifyJSON`; `left-out` has reasons as names and clusters as values.
+  static let schema = SchemaObject(
+    "SnapjobVerify",
+    [
+      .required("target", .string), .required("filename", .string),
+      .required("bytes-equal", .unsigned),
+      .required(
+        "differences",
+        .array(
+          .object(
+            SchemaObject(
+              "SnapjobRange",
+              [.required("offset", .unsigned), .required("length", .unsigned)])))),
+      .required("left-out", .any), .required("second-reader", .string),
+      .required("exit-code", .integer), .optional("problem", .string),
+    ])
+}

@@ -1,0 +1,40 @@
+public import Jobs
+public import Qcow2
+public import SnapshotJobs
+
+/// What commands ask of images. The one implementation outside of tests is ``StoredImages``.
+///
+/// Calls block for as long as the storage takes.
+public protocol MachineImages: Sendable {
+  /// Looks at a node's image without locking it.
+  func describe(_ node: Node) -> NodeDescription
+
+  /// A machine's snapshots, oldest first; nil for all nodes.
+  func snapshots(of machine: Machine, on devices: [String]?) throws(JobError) -> [SnapshotListing]
+
+  /// The work of a snapshot job; nothing is opened yet.
+  func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork
+
+  /// What a request would do to each disk; reads only.
+  func plan(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> [NodePlan]
+
+  /// The bytes that a load would lose.
+  func bytesAtRisk(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> Int64
+
+  /// Creates an empty image; refuses a path that something has already.
+  func create(_ path: String, _ options: CreateOptions) throws(JobError)
+
+  /// Removes an image that a job has created and that nobody has used.
+  func remove(_ path: String) throws(JobError)
+
+  /// Checks an image as `qemu-img check` does.
+  ///
+  /// - Throws: `Qcow2Error` if the image cannot be checked.
+  func check(_ path: String) throws(Qcow2Error) -> CheckReport
+
+  /// The name of the reader that ``verify(_:)`` compares ours with.
+  var secondReaderName: String { get }
+
+  /// Compares what two readers find in an image's active state.
+  func verify(_ path: String) throws(JobError) -> VerifyReport
+}

@@ -1,0 +1,91 @@
+public import Jobs
+public import Qcow2
+public import SnapshotJobs
+
+/// The images themselves, by way of `SnapshotJobs` and `Qcow2`.
+public struct StoredImages: MachineImages {
+  private let access: ImageAccess
+  private let secondReader: any SecondReader
+
+  /// Makes the way to images.
+  ///
+  /// - Parameters:
+  ///   - access: commit records, and the patience with images that other programs hold.
+  ///   - secondReader: what `verify` compares our own reader with.
+  public init(access: ImageAccess, secondReader: any SecondReader) {
+    self.access = access
+    self.secondReader = secondReader
+  }
+
+  /// Looks at a node's image without locking it.
+  public func describe(_ node: Node) -> NodeDescription { node.describe() }
+
+  /// A machine's snapshots, oldest first.
+  public func snapshots(
+    of machine: Machine, on devices: [String]?
+  ) throws(JobError) -> [SnapshotListing] {
+    try machine.snapshots(on: devices)
+  }
+
+  /// The work of a snapshot job.
+  public func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork {
+    SnapshotWork(request, machine: machine, access: access)
+  }
+
+  /// What a request would do to each disk.
+  public func plan(
+    _ request: SnapshotRequest, on machine: Machine
+  ) throws(JobError) -> [NodePlan] {
+    try request.plan(on: machine, access: access)
+  }
+
+  /// The bytes that a load would lose.
+  public func bytesAtRisk(
+    _ request: SnapshotRequest, on machine: Machine
+  ) throws(JobError) -> Int64 {
+    try request.bytesAtRisk(on: machine, access: access)
+  }
+
+  /// Creates an empty image.
+  public func create(_ path: String, _ options: CreateOptions) throws(JobError) {
+    try Self.converting { () throws(Qcow2Error) in try Image.create(path, options) }
+  }
+
+  /// Removes an image.
+  public func remove(_ path: String) throws(JobError) {
+    try Self.converting { () throws(Qcow2Error) in
+      let files = PosixFileAccess()
+      try files.remove(path)
+      try files.synchronizeDirectory(of: path)
+    }
+  }
+
+  /// Checks an image.
+  public func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+    do {
+      return try Image.open(path, for: .check).check()
+    } catch let error as Qcow2Error {
+      throw error
+    } catch {
+      throw Qcow2Error(.io, "\(error)", path: path)
+    }
+  }
+
+  /// The name of the reader that our own is compared with.
+  public var secondReaderName: String { secondReader.name }
+
+  /// Compares two readers.
+  public func verify(_ path: String) throws(JobError) -> VerifyReport {
+    try Verification.run(path: path, second: secondReader)
+  }
+
+  private static func converting<Value>(
+    _ body: () throws(Qcow2Error) -> Value
+  ) throws(JobError) -> Value {
+    do throws(Qcow2Error) {
+      return try body()
+    } catch {
+      throw JobError(error)
+    }
+  }
+}

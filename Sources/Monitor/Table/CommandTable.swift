@@ -1,0 +1,22 @@
+import QMP
+
+/// All commands, by name.
+struct CommandTable: Sendable {
+  /// The table of every monitor.
+  static let standard = CommandTable(
+    snapshotCommands + snapshotInspectionCommands + jobCommands + jobInspectionCommands
+      + blockCommands + imageCommands + machineCommands + statusCommands + catalogCommands
+      + recoveryCommands)
+
+  /// Sorted by name.
+  let commands: [Command]
+  private let byName: [String: Command]
+
+  init(_ commands: [Command]) {
+    self.commands = commands.sorted { $0.signature.name < $1.signature.name }
+    byName = Dictionary(
+      commands.map { ($0.signature.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  subscript(name: String) -> Command? { byName[name] }
+}

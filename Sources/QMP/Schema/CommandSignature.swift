@@ -1,0 +1,49 @@
+/// What a command takes and returns: the data of which argument checks are made, and
+/// `query-qmp-schema` can be.
+public struct CommandSignature: Sendable, Hashable {
+  /// The command's name.
+  public let name: String
+  /// Its arguments.
+  public let arguments: SchemaObject
+  /// What it returns.
+  public let returns: SchemaType
+
+  /// Makes a signature.
+  ///
+  /// - Parameters:
+  ///   - name: the command's name.
+  ///   - arguments: in the order in which they are checked.
+  ///   - returns: an object without members for commands that return nothing.
+  public init(
+    _ name: String, _ arguments: [SchemaMember] = [], returns: SchemaType = .object(.empty)
+  ) {
+    self.name = name
+    self.arguments = SchemaObject(arguments)
+    self.returns = returns
+  }
+
+  /// Checks the arguments of one call.
+  ///
+  /// - Parameter value: the value of `arguments`; nil for none.
+  /// - Returns: the arguments, for typed reading.
+  /// - Throws: ``QMPError`` with QEMU's text for the first thing that is wrong.
+  public func check(_ value: QMPValue?) throws(QMPError) -> Arguments {
+    switch value {
+    case nil:
+      try SchemaVisit.check([], against: arguments, at: .top)
+      return Arguments([])
+    case .object(let members):
+      try SchemaVisit.check(members, against: arguments, at: .top)
+      return Arguments(members)
+    default:
+      throw QMPError(.genericError, "QMP input member 'arguments' must be an object")
+    }
+  }
+
+  /// Checks a reply.
+  ///
+  /// - Throws: ``QMPError`` that says what does not fit the declared type.
+  public func checkReply(_ value: QMPValue) throws(QMPError) {
+    try SchemaVisit.check(value, against: returns, at: .top)
+  }
+}

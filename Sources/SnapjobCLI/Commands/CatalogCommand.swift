@@ -1,0 +1,86 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob catalog`.
+struct CatalogCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "catalog",
+    abstract: "The database of machines and jobs.",
+    subcommands: [
+      CatalogPathCommand.self, CatalogCheckCommand.self, CatalogBackupCommand.self,
+    ])
+}
+
+/// `snapjob catalog path`.
+struct CatalogPathCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "path", abstract: "Print where the catalog is.",
+    discussion: """
+      It is not opened, and need not exist yet.
+
+      Example:
+        snapjob catalog path
+      """)
+
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    session.output.json(["path": .string(session.settings.catalog)])
+    session.output.line(session.settings.catalog)
+    return .done
+  }
+}
+
+/// `snapjob catalog check`.
+struct CatalogCheckCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Check that the catalog is whole.",
+    discussion: """
+      Example:
+        snapjob catalog check
+      """)
+
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    let result = try await session.withEndpoint(
+      machine: Settings.defaultMachine, recovers: false
+    ) { try await $0.execute("x-snapjob-catalog", ["action": "check"]) }
+    session.output.json(result)
+    let problems = result.texts("problems")
+    if !problems.isEmpty {
+      throw CommandFailure(
+        .catalog,
+        "\(session.settings.catalog) is damaged: \(problems.joined(separator: "; ")). "
+          + "Move it away and put a backup in its place")
+    }
+    if !session.output.isQuiet { session.output.line("\(session.settings.catalog): no errors") }
+    return .done
+  }
+}
+
+/// `snapjob catalog backup`.
+struct CatalogBackupCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "backup", abstract: "Copy the catalog to a file, also while it is in use.",
+    discussion: """
+      Example:
+        snapjob catalog backup /backup/snapjob.sqlite
+      """)
+
+  @Argument(help: "The copy to make.", completion: .file()) var file: String
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    let path = session.host.absolute(file)
+    let result = try await session.withEndpoint(
+      machine: Settings.defaultMachine, recovers: false
+    ) {
+      try await $0.execute(
+        "x-snapjob-catalog", ["action": "backup", "filename": .string(path)])
+    }
+    session.output.json(result)
+    if !session.output.isQuiet { session.output.line("\(path): written") }
+    return .done
+  }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob check`.
+struct CheckCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Check images as qemu-img check does.",
+    discussion: """
+      An argument with a slash is a file, otherwise a node, otherwise an existing file. Without \
+      arguments all nodes of the machine are checked.
+
+      Exit codes are those of qemu-img check, the worst of several: 0 clean, 1 could not check, \
+      2 corrupt, 3 leaks, 63 not supported.
+
+      Examples:
+        snapjob check
+        snapjob check disk0 ./other.qcow2
+      """)
+
+  @Argument(help: "Nodes or files.", completion: .file()) var targets: [String] = []
+  @Option(help: .hidden) var repair: String?
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    if repair != nil {
+      throw CommandFailure(
+        .usage, "--repair is not supported by this version. Use: qemu-img check -r leaks FILE")
+    }
+    let output = session.output
+    return try await session.withEndpoint { endpoint in
+      let checks: QMPValue
+      do {
+        checks = try await endpoint.execute(
+          "x-snapjob-check", ["targets": .list(session.targets(targets))])
+      } catch let error as QMPError {
+        // qemu-img's code for everything that keeps it from checking.
+        throw CommandFailure(.failed, error.desc, class: error.errorClass)
+      }
+      output.json(checks)
+      for (index, check) in checks.elements.enumerated() {
+        report(check, isFirst: index == 0, isOnly: checks.elements.count == 1, to: output)
+      }
+      return CheckReport.worst(checks.elements.map { CheckReport($0["result"] ?? [:]).status })
+    }
+  }
+
+  private func report(_ check: QMPValue, isFirst: Bool, isOnly: Bool, to output: Output) {
+    let name = Table.printable(check.text("target"))
+    let report = CheckReport(check["result"] ?? [:])
+    if !isOnly, report.isChecked { output.line("\(isFirst ? "" : "\n")\(name):") }
+    for message in report.messages {
+      output.console.err.write((report.isChecked ? "" : "snapjob: \(name): ") + message + "\n")
+    }
+    if report.isChecked, !output.isQuiet { output.line(report.text) }
+  }
+}
+
+extension Session {
+  /// Nodes and files as an endpoint takes them: what has a slash is a path, and made absolute.
+  func targets(_ arguments: [String]) -> [String] {
+    arguments.map { $0.contains("/") ? host.absolute($0) : $0 }
+  }
+}

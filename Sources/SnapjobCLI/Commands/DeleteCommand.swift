@@ -1,0 +1,35 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob delete`.
+struct DeleteCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "delete",
+    abstract: "Delete snapshots wherever they are on the disks.",
+    discussion: """
+      Several tags are deleted under one commit. A tag that is nowhere is an error (exit code 4), \
+      or success with --missing-ok. On a terminal this is asked about.
+
+      Examples:
+        snapjob delete --tag before-upgrade
+        snapjob delete --tag monday tuesday --missing-ok --yes
+      """)
+
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("The snapshots' names.", valueName: "tag"))
+  var tag: [String]
+  @OptionGroup var disks: DiskOptions
+  @Flag(help: "A tag that is nowhere is success.") var missingOk = false
+  @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
+  @OptionGroup(title: "Job options") var job: JobOptions
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    var order = SnapshotOrder(verb: .delete, tags: tag)
+    order.mayDoNothing = missingOk
+    if !missingOk { order.members.append(.init("x-must-exist", true)) }
+    return try await SnapshotRun(
+      order: order, diskOptions: disks, job: job, isConfirmed: yes, session: session
+    ).perform()
+  }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob job dismiss`.
+struct JobDismissCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "dismiss", abstract: "Move concluded jobs to the history.",
+    discussion: """
+      Examples:
+        snapjob job dismiss save-20261121-041029-1a2b
+        snapjob job dismiss --all
+      """)
+
+  @Argument(help: "The jobs' ids.") var ids: [String] = []
+  @Flag(help: "All concluded jobs of the machine.") var all = false
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func validate() throws {
+    if ids.isEmpty != all { throw ValidationError("name jobs, or --all") }
+  }
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    let output = session.output
+    return try await session.withEndpoint { endpoint in
+      if all {
+        let result = try await endpoint.execute("x-snapjob-dismiss-all", nil)
+        output.json(["return": result])
+        if !output.isQuiet {
+          let count = Int(clamping: result.integer("dismissed"))
+          output.line("\(Quantity.count(count, "job")) dismissed")
+        }
+        return .done
+      }
+      var first: CommandFailure?
+      for id in ids {
+        do {
+          _ = try await endpoint.execute("job-dismiss", ["id": .string(id)])
+        } catch let error as QMPError {
+          let failure = CommandFailure(ExitStatus(kind: error.kind), "\(id): \(error.desc)")
+          if first != nil { output.note(failure.message) }
+          first = first ?? failure
+        }
+      }
+      if let first { throw first }
+      output.acknowledge()
+      return .done
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob list`.
+struct ListCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "List snapshots, read from the images.",
+    discussion: """
+      Works also while a virtual machine holds the images. COMPLETE says whether each disk that a \
+      job would cover has the tag.
+
+      Examples:
+        snapjob list
+        snapjob list --all-machines --json
+        snapjob list --file a.qcow2 b.qcow2
+      """)
+
+  @OptionGroup var disks: DiskOptions
+  @Flag(name: [.customShort("A"), .long], help: "All machines.") var allMachines = false
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func validate() throws {
+    if allMachines, !disks.files.isEmpty {
+      throw ValidationError("--all-machines and --file exclude each other")
+    }
+  }
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    try disks.check(session.settings)
+    let snapshots = try await session.withEndpoint(files: disks.files) { endpoint in
+      try await endpoint.execute(
+        "x-snapjob-list",
+        .present([
+          "devices": disks.devices.isEmpty ? nil : .list(disks.devices),
+          "all-machines": allMachines ? true : nil,
+        ]))
+    }
+    session.output.json(snapshots)
+    let table = Self.table(snapshots.elements, showsMachine: allMachines)
+    if table.isEmpty {
+      if !session.output.isJSON { session.output.note("no snapshots") }
+    } else {
+      session.output.table(table)
+    }
+    return .done
+  }
+
+  /// The snapshots for people; the column NOTE is there if any has one.
+  static func table(_ snapshots: [QMPValue], showsMachine: Bool) -> Table {
+    let showsNote = snapshots.contains { !$0.text("note").isEmpty }
+    var table = Table(
+      (showsMachine ? [.init("MACHINE")] : [])
+        + [
+          .init("TAG"), .init("DATE"), .init("VM STATE", right: true), .init("DISKS"),
+          .init("COMPLETE"),
+        ] + (showsNote ? [.init("NOTE")] : []))
+    for snapshot in snapshots {
+      let devices = snapshot["devices"]?.elements ?? []
+      let state = devices.map { $0.integer("vm-state-size") }.max() ?? 0
+      table.add(
+        (showsMachine ? [snapshot.text("machine")] : [])
+          + [
+            snapshot.text("tag"), localTime(snapshot.text("date")),
+            state > 0 ? Quantity.bytes(state) : "", names(devices),
+            snapshot.isTrue("complete") ? "yes" : "no",
+          ] + (showsNote ? [snapshot.text("note")] : []))
+    }
+    return table
+  }
+
+  /// Node names; one that has several snapshots of the tag is shown with their ids.
+  private static func names(_ devices: [QMPValue]) -> String {
+    var order: [String] = []
+    var ids: [String: [String]] = [:]
+    for device in devices {
+      let name = device.text("node")
+      if ids[name] == nil { order.append(name) }
+      ids[name, default: []].append(device.text("id"))
+    }
+    return order.map { name in
+      let own = ids[name] ?? []
+      return own.count > 1 ? "\(name)(ids \(own.joined(separator: " ")))" : name
+    }.joined(separator: ",")
+  }
+
+  /// A time of a reply as people read it; as it came if it is no RFC 3339 time.
+  static func localTime(_ text: String) -> String {
+    Moment(rfc3339: text)?.localText ?? text
+  }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob load`.
+struct LoadCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "load",
+    abstract: "Go back to a snapshot on all disks.",
+    discussion: """
+      What was written since and is in no snapshot is lost; on a terminal this is asked about. \
+      --save-current keeps it: the present state is saved and the other one loaded under one commit.
+
+      Examples:
+        snapjob load --tag before-upgrade
+        snapjob load --tag before-upgrade --save-current after-upgrade --yes
+        snapjob load --tag clean --file a.qcow2 b.qcow2 --yes
+      """,
+    aliases: ["apply"])
+
+  @Option(help: ArgumentHelp("The snapshot's name.", valueName: "tag")) var tag: String
+  @OptionGroup var disks: DiskOptions
+  @Option(
+    help: ArgumentHelp(
+      "The node that keeps device state. Default: the machine's setting, else the first node.",
+      valueName: "node"))
+  var vmstate: String?
+  @Option(
+    help: ArgumentHelp("Save the present state under this tag first.", valueName: "tag"))
+  var saveCurrent: String?
+  @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
+  @OptionGroup(title: "Job options") var job: JobOptions
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    var order = SnapshotOrder(verb: .load, tags: [tag])
+    order.vmstate = vmstate
+    order.saveCurrent = saveCurrent
+    if let saveCurrent { order.members.append(.init("x-save-current", .string(saveCurrent))) }
+    return try await SnapshotRun(
+      order: order, diskOptions: disks, job: job, isConfirmed: yes, session: session
+    ).perform()
+  }
+}

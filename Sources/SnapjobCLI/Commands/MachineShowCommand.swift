@@ -1,0 +1,36 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob machine show`.
+struct MachineShowCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Show a machine and its disks.",
+    discussion: """
+      Examples:
+        snapjob machine show
+        snapjob machine show web01
+      """)
+
+  @Argument(help: "The machine's name. Default: that of --machine.") var name: String?
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    let machine = try await session.withEndpoint(machine: name) { endpoint in
+      try await endpoint.execute("x-snapjob-machine-show", nil)
+    }
+    session.output.json(machine)
+    session.output.line("machine: \(machine.text("name"))")
+    let node = machine.text("vmstate-node")
+    if !node.isEmpty {
+      session.output.line("vm state on: \(node)\(machine["vmstate"] == nil ? " (the first)" : "")")
+    }
+    let table = NodeListCommand.table([machine], showsMachine: false)
+    if table.isEmpty {
+      session.output.line("disks: none")
+    } else {
+      session.output.line("")
+      session.output.table(table)
+    }
+    return .done
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import QMP
+
+/// `snapjob save`.
+struct SaveCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "save",
+    abstract: "Save a snapshot on all disks.",
+    discussion: """
+      Waits for the job. The first line of stdout is the job's id, the last one says what was done.
+
+      Examples:
+        snapjob save --tag before-upgrade
+        snapjob save --tag nightly --replace --note "before the backup"
+        snapjob save --tag clean --file a.qcow2 b.qcow2
+        snapjob save --tag big --detach
+      """,
+    aliases: ["create"])
+
+  @Option(help: ArgumentHelp("The snapshot's name.", valueName: "tag")) var tag: String
+  @OptionGroup var disks: DiskOptions
+  @Option(
+    help: ArgumentHelp(
+      "The node that keeps device state. Default: the machine's setting, else the first node.",
+      valueName: "node"))
+  var vmstate: String?
+  @Flag(help: "Leave device state out.") var diskOnly = false
+  @Flag(help: "A tag that is complete on all nodes is success.") var existOk = false
+  @Flag(help: "Take an old snapshot of this tag out in the same commit.") var replace = false
+  @OptionGroup(title: "Job options") var job: JobOptions
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func validate() throws {
+    if existOk, replace { throw ValidationError("--exist-ok and --replace exclude each other") }
+  }
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    var order = SnapshotOrder(verb: .save, tags: [tag])
+    order.vmstate = vmstate
+    order.mayDoNothing = existOk
+    if diskOnly { order.members.append(.init("x-disk-only", true)) }
+    if existOk { order.members.append(.init("x-exist-ok", true)) }
+    if replace { order.members.append(.init("x-replace", true)) }
+    return try await SnapshotRun(
+      order: order, diskOptions: disks, job: job, isConfirmed: true, session: session
+    ).perform()
+  }
+}

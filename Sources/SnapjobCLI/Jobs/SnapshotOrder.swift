@@ -1,0 +1,71 @@
+import QMP
+
+/// What save, load or delete asks for, before the disks are known.
+struct SnapshotOrder: Sendable, Hashable {
+  /// The three verbs; the raw value is the command's.
+  enum Verb: String, Sendable, Hashable {
+    case save
+    case load
+    case delete
+
+    /// The QMP command.
+    var command: String { "snapshot-\(rawValue)" }
+  }
+
+  let verb: Verb
+  /// The tag, and more of them for delete.
+  let tags: [String]
+  /// `--vmstate`.
+  var vmstate: String?
+  /// Members of the command that only this verb has; left out when nil.
+  var members: [QMPValue.Member] = []
+  /// The tag under which a load saves the present state.
+  var saveCurrent: String?
+  /// Whether doing nothing is a success: `--exist-ok`, `--missing-ok`.
+  var mayDoNothing = false
+
+  /// The command's arguments.
+  func arguments(jobID: String, disks: Disks, job: JobOptions) -> QMPValue {
+    var result: [QMPValue.Member] = [
+      .init("job-id", .string(jobID)), .init("tag", .string(tags.first ?? "")),
+    ]
+    if verb != .delete, let vmstate = disks.vmstate {
+      result.append(.init("vmstate", .string(vmstate)))
+    }
+    result.append(.init("devices", .list(disks.devices)))
+    if tags.count > 1 { result.append(.init("x-more-tags", .list(Array(tags.dropFirst())))) }
+    result += members
+    if job.noAutoFinalize { result.append(.init("x-auto-finalize", false)) }
+    if job.autoDismiss { result.append(.init("x-auto-dismiss", true)) }
+    if let note = job.note { result.append(.init("x-note", .string(note))) }
+    return .object(result)
+  }
+
+  /// The sentence for a job that is done.
+  func doneSentence(_ job: JobView, disks: Disks, elapsed: Duration) -> String {
+    let end = "on \(disks.description) in \(Quantity.time(elapsed));"
+    let written = "\(Quantity.bytes(job.bytesWritten)) written."
+    if mayDoNothing, job.bytesWritten == 0, job.bytesFreed == 0 {
+      return verb == .delete
+        ? "\(quotedTags): nothing to delete on \(disks.description)."
+        : "\(quotedTags) is complete on \(disks.description) already; nothing was written."
+    }
+    switch verb {
+    case .save: return "Saved \(quotedTags) \(end) \(written)"
+    case .load:
+      let saved = saveCurrent.map { "Saved the present state as \"\($0)\" and loaded" } ?? "Loaded"
+      return "\(saved) \(quotedTags) \(end) \(written)"
+    case .delete: return "Deleted \(quotedTags) \(end) \(Quantity.bytes(job.bytesFreed)) freed."
+    }
+  }
+
+  /// The sentence for a job that waits for `job finalize`.
+  func pendingSentence(_ job: JobView, disks: Disks) -> String {
+    "Prepared to \(verb.rawValue) \(quotedTags) on \(disks.description); the images stay locked. "
+      + "Next: snapjob job finalize \(job.id), or: snapjob job cancel \(job.id)"
+  }
+
+  private var quotedTags: String {
+    tags.map { "\"\(Table.printable($0))\"" }.joined(separator: ", ")
+  }
+}

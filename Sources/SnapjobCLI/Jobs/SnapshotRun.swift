@@ -1,0 +1,159 @@
+import QMP
+
+/// One save, load or delete from the command line: the disks, the question, the job, the sentence.
+struct SnapshotRun {
+  let order: SnapshotOrder
+  let diskOptions: DiskOptions
+  let job: JobOptions
+  /// `--yes`.
+  let isConfirmed: Bool
+  let session: Session
+
+  private var output: Output { session.output }
+  /// Whether the work is handed to a process of its own; in that process it is not.
+  private var isHandedOver: Bool { (job.detach || job.noAutoFinalize) && !job.isDetachedWorker }
+
+  /// Does it.
+  func perform() async throws -> ExitStatus {
+    try diskOptions.check(session.settings)
+    if order.tags.isEmpty { throw CommandFailure(.usage, "no tag is given: --tag TAG") }
+    if isHandedOver, !job.dryRun {
+      if asks { try await open { try await confirm(on: $0, disks: try await disks(on: $0)) } }
+      return try session.surroundings.spawner.run(workerArguments)
+    }
+    return try await open { endpoint in
+      let disks = try await disks(on: endpoint)
+      if job.dryRun { return try await plan(on: endpoint, disks: disks) }
+      if asks { try await confirm(on: endpoint, disks: disks) }
+      return try await work(on: endpoint, disks: disks)
+    }
+  }
+
+  private func open<Result>(
+    _ body: (any QMPEndpoint) async throws -> Result
+  ) async throws -> Result {
+    try await session.withEndpoint(files: diskOptions.files, body)
+  }
+
+  private func disks(on endpoint: any QMPEndpoint) async throws -> Disks {
+    try await Disks(diskOptions, vmstate: order.vmstate, on: endpoint, session: session)
+  }
+
+  // MARK: Asking and planning
+
+  private var asks: Bool {
+    order.verb != .save && !isConfirmed && !job.isDetachedWorker
+      && output.console.isInteractive
+  }
+
+  private func confirm(on endpoint: any QMPEndpoint, disks: Disks) async throws {
+    var risk: QMPValue = [:]
+    if order.verb == .load {
+      risk = try await endpoint.execute(
+        "x-snapjob-bytes-at-risk",
+        ["tag": .string(order.tags[0]), "devices": .list(disks.devices)])
+    }
+    try Confirmation(
+      order, disks: disks, machine: risk["machine"]?.asText, bytesAtRisk: risk.integer("bytes")
+    )?.ask(output.console)
+  }
+
+  private func plan(on endpoint: any QMPEndpoint, disks: Disks) async throws -> ExitStatus {
+    let id = job.jobID ?? JobName.make(verb: order.verb.rawValue, host: session.host)
+    let plan = try await endpoint.execute(
+      "x-snapjob-plan",
+      [
+        "command": .string(order.verb.command),
+        "arguments": order.arguments(jobID: id, disks: disks, job: job),
+      ])
+    output.json(plan)
+    for node in plan.elements {
+      let bytes = node.integer("bytes-to-write")
+      let amount = bytes > 0 ? " (\(Quantity.bytes(bytes)) to write)" : ""
+      output.line(
+        "\(node.text("node")): \(Table.printable(node.text("filename"))): "
+          + "\(node.text("action"))\(amount)")
+    }
+    return .done
+  }
+
+  // MARK: The job
+
+  private func work(on endpoint: any QMPEndpoint, disks: Disks) async throws -> ExitStatus {
+    let id = job.jobID ?? JobName.make(verb: order.verb.rawValue, host: session.host)
+    if job.jobID != nil { try await endpoint.releaseJobID(id) }
+    let arguments = order.arguments(jobID: id, disks: disks, job: job)
+    let clock = ContinuousClock()
+    let started = clock.now
+    let follower = JobFollower(id, on: endpoint, session: session)
+    let outcome = try await follower.follow(until: job.noAutoFinalize ? .pending : .conclusion) {
+      _ = try await endpoint.execute(order.verb.command, arguments)
+      reportStart(id)
+    }
+    if outcome.job.isConcluded {
+      return try reportEnd(outcome, disks: disks, elapsed: clock.now - started)
+    }
+    if !(job.detach && job.isDetachedWorker) {
+      say(order.pendingSentence(outcome.job, disks: disks))
+      output.json(["return": outcome.job.info])
+    }
+    return try await keep(id, on: endpoint)
+  }
+
+  /// The id, and in a worker of `--detach` all that its starter is told.
+  private func reportStart(_ id: String) {
+    if job.detach {
+      output.json([
+        "return": [
+          "current-progress": 0, "status": "created", "total-progress": 0,
+          "type": .string(order.verb.command), "id": .string(id),
+        ]
+      ])
+    }
+    output.line(id)
+    if job.detach { session.surroundings.spawner.letGo() }
+  }
+
+  private func reportEnd(
+    _ outcome: JobFollower.Outcome, disks: Disks, elapsed: Duration
+  ) throws -> ExitStatus {
+    for remark in outcome.job.remarks { output.note("note: \(remark)") }
+    if let failure = outcome.job.failure {
+      guard let signal = outcome.signal, failure.status == .cancelled else { throw failure }
+      throw CommandFailure(
+        .interrupted(by: signal),
+        "interrupted: job \(outcome.job.id) was cancelled and undone; no disk was changed")
+    }
+    if outcome.signal != nil { output.note("the job was past its commit point and is done") }
+    say(order.doneSentence(outcome.job, disks: disks, elapsed: elapsed))
+    output.json(["return": outcome.job.info])
+    return .done
+  }
+
+  /// The last line of stdout; `--quiet` leaves it out.
+  private func say(_ sentence: String) {
+    if !output.isQuiet { output.line(sentence) }
+  }
+
+  /// Keeps a pending job, and with it the images' locks, until somebody finalizes or cancels it.
+  private func keep(_ id: String, on endpoint: any QMPEndpoint) async throws -> ExitStatus {
+    let outcome = try await JobFollower(id, on: endpoint, session: session).follow(
+      until: .conclusion, limit: job.finalizeTimeout?.duration
+    ) {
+      // Only now: whoever sends a signal after the starter has returned finds it taken.
+      if job.isDetachedWorker { session.surroundings.spawner.letGo() }
+    }
+    if outcome.timedOut, !outcome.job.isConcluded {
+      // It may have been finalized in this very moment; then there is nothing to cancel.
+      _ = try? await endpoint.execute("job-cancel", ["id": .string(id)])
+      _ = try await JobFollower(id, on: endpoint, session: session).follow(until: .conclusion)
+    }
+    return .done
+  }
+
+  /// The command line of the process that does the work.
+  private var workerArguments: [String] {
+    let end = session.arguments.firstIndex(of: "--") ?? session.arguments.endIndex
+    return session.arguments[..<end] + [JobOptions.workerFlag] + session.arguments[end...]
+  }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+
+/// An argument `NAME=VALUE`.
+struct NamedValue: ExpressibleByArgument, Sendable, Hashable {
+  /// What is before the first `=`.
+  let name: String
+  /// What is after it.
+  let value: String
+
+  init?(argument: String) {
+    guard let equals = argument.firstIndex(of: "=") else { return nil }
+    name = String(argument[..<equals])
+    value = String(argument[argument.index(after: equals)...])
+    if name.isEmpty || value.isEmpty { return nil }
+  }
+}
+
+/// An argument `[NODE=]FILE`.
+struct DiskArgument: ExpressibleByArgument, Sendable, Hashable {
+  /// The node's name; nil if it is to be chosen.
+  let node: String?
+  /// The image.
+  let file: String
+
+  init?(argument: String) {
+    // What has a slash before the equals sign is a file with an equals sign in its name.
+    if let named = NamedValue(argument: argument), !named.name.contains("/") {
+      node = named.name
+      file = named.value
+    } else if !argument.isEmpty {
+      node = nil
+      file = argument
+    } else {
+      return nil
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import QMP
+
+/// Why a command ends without success: the exit code and the sentence for stderr.
+struct CommandFailure: Error, Sendable, Hashable {
+  /// The exit code.
+  let status: ExitStatus
+  /// QMP's class, for `--json`.
+  let errorClass: QMPError.Class
+  /// What happened, where, and what to do.
+  let message: String
+
+  init(_ status: ExitStatus, _ message: String, class errorClass: QMPError.Class = .genericError) {
+    self.status = status
+    self.errorClass = errorClass
+    self.message = message
+  }
+
+  /// An endpoint's error, with the exit code of its kind.
+  init(_ error: QMPError) {
+    self.init(ExitStatus(kind: error.kind), error.desc, class: error.errorClass)
+  }
+
+  /// The `{"error": …}` line of `--json`.
+  var json: QMPValue {
+    [
+      "error": [
+        "class": .string(errorClass.rawValue), "desc": .string(message),
+        "exit-code": .int(Int64(status.rawValue)),
+      ]
+    ]
+  }
+}

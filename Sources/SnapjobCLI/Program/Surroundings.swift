@@ -1,0 +1,80 @@
+import Glibc
+import QMP
+
+/// What a run of the program meets outside itself; tests bring their own.
+struct Surroundings: Sendable {
+  /// Where text goes and answers come from.
+  let console: Console
+  /// The environment variables.
+  let environment: [String: String]
+  /// The effective user.
+  let userID: UInt32
+  /// Clock, randomness and current directory.
+  let host: Host
+  /// The way to an engine.
+  let door: any Door
+  /// Interruptions by the user.
+  let signals: any Interruptions
+  /// Starts the process in which detached work goes on.
+  let spawner: any WorkerSpawner
+
+  /// This process's environment.
+  static func processEnvironment() -> [String: String] {
+    var result: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+      let line = String(cString: text)
+      if let equals = line.firstIndex(of: "=") {
+        result[String(line[..<equals])] = String(line[line.index(after: equals)...])
+      }
+      entry += 1
+    }
+    return result
+  }
+}
+
+/// Clock, randomness and current directory.
+struct Host: Sendable {
+  /// Microseconds since 1970-01-01T00:00:00Z.
+  let now: @Sendable () -> Int64
+  /// A fresh random number.
+  let random: @Sendable () -> UInt16
+  /// Where relative paths start.
+  let currentDirectory: String
+  /// How often a job in progress is looked at, beside its events.
+  let pollInterval: Duration
+
+  /// The real ones.
+  static func current() -> Host {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let directory = getcwd(&buffer, buffer.count).map { String(cString: $0) } ?? "/"
+    return Host(
+      now: {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+      },
+      random: { UInt16.random(in: .min ... .max) }, currentDirectory: directory,
+      pollInterval: .milliseconds(200))
+  }
+
+  /// A path as it is meant from the current directory; `.` steps are dropped, `..` and symbolic
+  /// links stay as they are.
+  func absolute(_ path: String) -> String {
+    let whole = path.hasPrefix("/") ? path : currentDirectory + "/" + path
+    let parts = whole.split(separator: "/").filter { $0 != "." }
+    return "/" + parts.joined(separator: "/")
+  }
+
+  /// Whether something of this name exists, a dangling symbolic link included.
+  func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
+
+  /// Whether a path leads to a block device.
+  func isBlockDevice(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFBLK
+  }
+}

@@ -1,0 +1,61 @@
+internal import Jobs
+internal import Qcow2
+
+/// The nodes that a request names, checked as far as names go.
+///
+/// The texts are QEMU's (migration/savevm.c) where it has one.
+struct NodeSet {
+  let nodes: [Node]
+
+  init(_ request: SnapshotRequest, machine: Machine) throws(JobError) {
+    guard !request.devices.isEmpty else {
+      throw JobError(.usage, "At least one device is required for snapshot")
+    }
+    var nodes: [Node] = []
+    for name in request.devices {
+      guard let node = machine.node(name) else {
+        throw JobError(.notFound, "No block device node '\(name)'")
+      }
+      guard !nodes.contains(where: { $0.name == node.name }) else {
+        throw JobError(.usage, "Node '\(name)' is listed twice")
+      }
+      guard !node.isReadOnly else {
+        throw JobError(.refused, "Device '\(name)' is writable but does not support snapshots")
+      }
+      nodes.append(node)
+    }
+    if let vmstate = request.vmstate, request.operation != .delete,
+      !nodes.contains(where: { $0.name.description == vmstate })
+    {
+      throw JobError(.notFound, "vmstate block device '\(vmstate)' does not exist")
+    }
+    self.nodes = nodes
+  }
+}
+
+extension SnapshotRequest {
+  /// Checks the tags of a request before anything is opened.
+  func checkTags() throws(JobError) {
+    for tag in [tag] + moreTags + [saveCurrent].compactMap(\.self) {
+      guard !tag.isEmpty else {
+        throw JobError(.usage, "The tag is empty; give the snapshot a name of 1 to 255 bytes")
+      }
+      guard tag.utf8.count <= SnapshotRequest.maximumTagByteCount else {
+        throw JobError(
+          .usage,
+          "The tag is \(tag.utf8.count) bytes long; QEMU keeps \(SnapshotRequest.maximumTagByteCount)"
+        )
+      }
+      guard !tag.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+      else {
+        throw JobError(.usage, "The tag has a control character in it; leave it out")
+      }
+    }
+    if let saveCurrent, saveCurrent == tag {
+      throw JobError(.usage, "--save-current needs another tag than the one to load ('\(tag)')")
+    }
+  }
+
+  /// QEMU's `QEMUSnapshotInfo.name` has 256 bytes with the terminating zero.
+  static let maximumTagByteCount = 255
+}

@@ -1,0 +1,185 @@
+internal import Jobs
+internal import Qcow2
+
+/// What a request does to the images that it found: the tags resolved once, by name, to one table entry
+/// per node.
+struct DraftPlan {
+  /// The draft of each member, with every edit, not settled yet; nil where the node is left alone.
+  private(set) var drafts: [ImageDraft?] = []
+  /// What happens to each member, as a sentence.
+  private(set) var actions: [String] = []
+  /// What the commit is for recovery.
+  let nature: CommitNature
+  /// Sentences for the user.
+  private(set) var remarks: [String] = []
+
+  private let request: SnapshotRequest
+  private let members: [OpenImages.Member]
+
+  /// Resolves and checks everything; changes nothing.
+  init(
+    _ request: SnapshotRequest, _ members: [OpenImages.Member], date: ImageDraft.SnapshotDate
+  ) throws(JobError) {
+    self.request = request
+    self.members = members
+    switch request.operation {
+    case .save:
+      nature = request.replace ? .other : .plainSave(tag: request.tag)
+    case .load: nature = .other
+    case .delete: nature = .plainDelete(tags: [request.tag] + request.moreTags)
+    }
+    switch request.operation {
+    case .save: try planSave(date)
+    case .load: try planLoad(date)
+    case .delete: try planDelete()
+    }
+  }
+
+  /// The nodes that have a snapshot of this tag; throws if one has several.
+  private func holders(of tag: String) throws(JobError) -> [Int] {
+    var found: [Int] = []
+    for (index, member) in members.enumerated() {
+      let same = member.image.snapshots.filter { $0.isCalled(tag) }
+      guard same.count < 2 else {
+        throw JobError(
+          .conflict,
+          "\(member.node.name): \(member.image.path) has \(same.count) snapshots called '\(tag)' (ids "
+            + same.map(\.id).joined(separator: ", ")
+            + "). Rename or remove one of them first; `qemu-img snapshot -d \(tag) \(member.image.path)` "
+            + "removes the first of the name")
+      }
+      if !same.isEmpty { found.append(index) }
+    }
+    return found
+  }
+
+  private func names(_ indices: [Int]) -> String {
+    indices.map { members[$0].node.name.description }.joined(separator: ", ")
+  }
+
+  /// Runs edits on one member's draft.
+  private func draft(
+    _ member: OpenImages.Member, _ edits: (inout ImageDraft) throws(Qcow2Error) -> Void
+  ) throws(JobError) -> ImageDraft {
+    do throws(Qcow2Error) {
+      var draft = try ImageDraft(member.image)
+      try edits(&draft)
+      return draft
+    } catch {
+      throw JobError(error, node: member.node.name.description)
+    }
+  }
+
+  private mutating func planSave(_ date: ImageDraft.SnapshotDate) throws(JobError) {
+    let tag = request.tag
+    let present = try holders(of: tag)
+    if request.existOK, present.count == members.count {
+      remarks.append("Snapshot '\(tag)' is on every disk already; nothing was changed.")
+      drafts = members.map { _ in nil }
+      actions = members.map { _ in "has the snapshot already" }
+      return
+    }
+    guard present.isEmpty || request.replace else {
+      let missing = members.indices.filter { !present.contains($0) }
+      throw JobError(
+        .conflict,
+        "Snapshot '\(tag)' already exists in one or more devices (\(names(present))"
+          + (missing.isEmpty ? "" : "; not in \(names(missing))") + ")")
+    }
+    for (index, member) in members.enumerated() {
+      drafts.append(
+        try draft(member) { (draft) throws(Qcow2Error) in
+          if present.contains(index), let old = try draft.position(ofTag: tag) {
+            try draft.deleteSnapshot(position: old)
+          }
+          try draft.takeSnapshot(tag: tag, date: date)
+        })
+      actions.append(
+        present.contains(index) ? "replace snapshot '\(tag)'" : "take snapshot '\(tag)'")
+    }
+  }
+
+  private mutating func planLoad(_ date: ImageDraft.SnapshotDate) throws(JobError) {
+    let tag = request.tag
+    let present = try holders(of: tag)
+    guard present.count == members.count else {
+      let missing = members.indices.filter { !present.contains($0) }
+      var text =
+        "Snapshot '\(tag)' does not exist in one or more devices (missing in \(names(missing)))"
+      if !present.isEmpty {
+        let devices = present.map { "--device \(members[$0].node.name)" }.joined(separator: " ")
+        text += ". To load it on the others: snapjob load --tag '\(tag)' \(devices)"
+      }
+      throw JobError(.notFound, text)
+    }
+    for member in members where !member.image.bitmapNames.isEmpty {
+      throw JobError(
+        .conflict,
+        "Could not load snapshot '\(tag)' on '\(member.node.name)': Device has active dirty bitmaps ("
+          + member.image.bitmapNames.joined(separator: ", ") + ")")
+    }
+    if let saveCurrent = request.saveCurrent {
+      let taken = try holders(of: saveCurrent)
+      guard taken.isEmpty else {
+        throw JobError(
+          .conflict,
+          "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken)))")
+      }
+    }
+    for member in members {
+      var hasState = false
+      drafts.append(
+        try draft(member) { (draft) throws(Qcow2Error) in
+          if let saveCurrent = request.saveCurrent {
+            try draft.takeSnapshot(tag: saveCurrent, date: date)
+          }
+          guard let position = try draft.position(ofTag: tag) else {
+            throw .notFound("the snapshot '\(tag)' has gone")
+          }
+          hasState = member.image.snapshots[position].vmStateSize > 0
+          try draft.load(position: position)
+        })
+      actions.append(
+        (request.saveCurrent.map { "take snapshot '\($0)', then " } ?? "")
+          + "load snapshot '\(tag)'")
+      if hasState {
+        remarks.append(
+          "\(member.node.name): the snapshot holds the memory of a running guest. Its disks are as they "
+            + "were then; started normally the guest finds them as after a power cut. To resume it where "
+            + "it was, start QEMU with -loadvm '\(tag)'.")
+      }
+    }
+  }
+
+  private mutating func planDelete() throws(JobError) {
+    let tags = [request.tag] + request.moreTags
+    var found: [String: [Int]] = [:]
+    for tag in tags {
+      let present = try holders(of: tag)
+      guard !present.isEmpty || !request.mustExist else {
+        throw JobError(
+          .notFound,
+          "Snapshot '\(tag)' does not exist on any of the devices "
+            + "(\(names(Array(members.indices))))")
+      }
+      found[tag] = present
+    }
+    for (index, member) in members.enumerated() {
+      let here = tags.filter { found[$0]?.contains(index) ?? false }
+      guard !here.isEmpty else {
+        drafts.append(nil)
+        actions.append("has no such snapshot")
+        continue
+      }
+      drafts.append(
+        try draft(member) { (draft) throws(Qcow2Error) in
+          for tag in here {
+            if let position = try draft.position(ofTag: tag) {
+              try draft.deleteSnapshot(position: position)
+            }
+          }
+        })
+      actions.append("delete snapshot " + here.map { "'\($0)'" }.joined(separator: ", "))
+    }
+  }
+}

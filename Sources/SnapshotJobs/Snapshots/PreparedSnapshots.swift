@@ -1,0 +1,76 @@
+private import FoundationEssentials
+internal import Jobs
+internal import Qcow2
+
+/// The images of a snapshot job between its prepare and its end.
+struct PreparedSnapshots: PreparedWork {
+  /// One image that is ready to be published.
+  struct Member: Sendable {
+    let node: Node
+    let prepared: PreparedImage
+  }
+
+  /// The images that change.
+  let members: [Member]
+  /// What the commit is for recovery.
+  let nature: CommitNature
+  private let locked: OpenImages
+  private let remarks: [String]
+
+  init(_ members: [Member], locked: OpenImages, nature: CommitNature, remarks: [String]) {
+    self.members = members
+    self.locked = locked
+    self.nature = nature
+    self.remarks = remarks
+  }
+
+  /// Checks that every path still leads to the file that was prepared: a record names files by path.
+  ///
+  /// - Throws: ``JobError`` (conflict or not found).
+  func checkPaths() throws(JobError) {
+    for member in members {
+      let path = member.node.path
+      do throws(Qcow2Error) {
+        guard try locked.files.open(path, .read).identity == member.prepared.image.identity else {
+          throw Qcow2Error(
+            .conflict,
+            "another file has taken its place since the job was prepared; put the image back, or "
+              + "start the job again with the new one", path: path)
+        }
+      } catch {
+        throw JobError(error, node: member.node.name.description)
+      }
+    }
+  }
+
+  func undo() throws {
+    defer { locked.unlock() }
+    var failure: JobError?
+    for member in members {
+      do {
+        try member.prepared.undo()
+      } catch {
+        failure = failure ?? JobError(error, node: member.node.name.description)
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  func finish() throws -> String? {
+    defer { locked.unlock() }
+    var result = SnapshotResult(bytesWritten: 0, bytesFreed: 0, remarks: remarks)
+    for member in members {
+      result.bytesWritten += member.prepared.bytesWritten
+      do {
+        result.bytesFreed += try member.prepared.finish()
+      } catch {
+        // The clusters are free in the image either way; only the filesystem does not know.
+        result.remarks.append(
+          "\(member.node.name): freed space could not be given back to the filesystem: \(error)")
+      }
+    }
+    return String(decoding: try JSONEncoder().encode(result), as: UTF8.self)
+  }
+
+  func abandon() { locked.unlock() }
+}

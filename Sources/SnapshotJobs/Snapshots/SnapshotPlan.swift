@@ -1,0 +1,62 @@
+public import Jobs
+internal import Qcow2
+
+/// What a request would do to one disk (`--dry-run`).
+public struct NodePlan: Sendable, Hashable, Codable {
+  /// The node.
+  public let node: String
+  /// The file.
+  public let path: String
+  /// What would happen, as a sentence.
+  public let action: String
+  /// Bytes that would be written, as an estimate from above; 0 where nothing happens.
+  public let bytesToWrite: Int64
+}
+
+extension SnapshotRequest {
+  /// What this request would do to each disk, with all the checks of the real job; reads only.
+  ///
+  /// - Throws: `JobError`: the error that the job would end with.
+  public func plan(on machine: Machine, access: ImageAccess) throws(JobError) -> [NodePlan] {
+    try checkTags()
+    let images = try OpenImages(
+      try NodeSet(self, machine: machine).nodes, for: .read, access: access)
+    defer { images.unlock() }
+    let plan = try DraftPlan(self, images.members, date: .now)
+    var plans: [NodePlan] = []
+    for (index, member) in images.members.enumerated() {
+      var bytesToWrite: Int64 = 0
+      do {
+        if var draft = plan.drafts[index] {
+          try member.image.checkChangeable()
+          try draft.settle { _ in }
+          bytesToWrite = draft.writeByteCountEstimate
+        }
+      } catch {
+        throw JobError(wrapping: error, node: member.node.name.description)
+      }
+      plans.append(
+        NodePlan(
+          node: member.node.name.description, path: member.node.path, action: plan.actions[index],
+          bytesToWrite: bytesToWrite))
+    }
+    return plans
+  }
+
+  /// For a load: the bytes in active clusters that are in no snapshot, over all devices; the load loses
+  /// them.
+  public func bytesAtRisk(on machine: Machine, access: ImageAccess) throws(JobError) -> Int64 {
+    let images = try OpenImages(
+      try NodeSet(self, machine: machine).nodes, for: .read, access: access)
+    defer { images.unlock() }
+    var total: Int64 = 0
+    for member in images.members {
+      do {
+        total += try member.image.unsharedActiveByteCount()
+      } catch {
+        throw JobError(wrapping: error, node: member.node.name.description)
+      }
+    }
+    return total
+  }
+}

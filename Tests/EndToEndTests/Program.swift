@@ -1,0 +1,78 @@
+import Glibc
+import TestOracles
+
+/// The built program, with a directory and a catalog of its own.
+struct Program {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// The program lies beside the tests.
+  private static func product(_ name: String) throws -> String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard count > 0 else { throw OracleError("cannot find this program's own path") }
+    let own = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    // With Swift Testing alone the tests run inside a helper of the toolchain; the bundle is then
+    // among the arguments.
+    let places = [own] + CommandLine.arguments
+    for place in places {
+      var parts = place.split(separator: "/", omittingEmptySubsequences: false)
+      while !parts.isEmpty {
+        parts.removeLast()
+        let path = (parts + [Substring(name)]).joined(separator: "/")
+        if path.hasPrefix("/"), access(path, X_OK) == 0, path.contains("/debug/") { return path }
+      }
+    }
+    throw OracleError("the built program '\(name)' is not beside the tests")
+  }
+
+  private var environment: [String: String] {
+    [
+      "SNAPJOB_CATALOG": directory.path("catalog/catalog.sqlite"), "TZ": "UTC",
+      "SNAPJOB_MACHINE": "default", "SNAPJOB_WAIT_LOCK": "0",
+    ]
+  }
+
+  func path(_ name: String) -> String { directory.path(name) }
+
+  /// Runs snapjob, whatever its exit code.
+  func attempt(_ arguments: [String], stopAt: String? = nil) throws -> CommandResult {
+    var environment = environment
+    if let stopAt { environment["SNAPJOB_STOP_AT"] = stopAt }
+    return try Command.attempt(
+      Self.product("snapjob"), arguments, environment: environment, directory: directory.path,
+      limit: .seconds(120))
+  }
+
+  /// Runs snapjob and expects success.
+  @discardableResult func run(_ arguments: String...) throws -> CommandResult {
+    let result = try attempt(arguments)
+    guard result.status == 0 else { throw result.failure() }
+    return result
+  }
+
+  /// Runs the engine's write path or digest.
+  @discardableResult func demoDisk(_ arguments: String...) throws -> CommandResult {
+    try Command.run(Self.product("DemoDisk"), arguments, directory: directory.path)
+  }
+
+  /// Two registered disks made by qemu-img with content; the options are the second one's, for
+  /// `qemu-img create -o`.
+  func makeDisks(secondOptions options: [String] = []) throws {
+    try QemuImg.create(path("disk0.qcow2"), size: "64M")
+    try QemuImg.create(path("disk1.qcow2"), size: "32M", options: options)
+    try QemuIO.write(1, at: 0, length: 3 << 20, in: path("disk0.qcow2"))
+    try QemuIO.write(2, at: 1 << 20, length: 2 << 20, in: path("disk1.qcow2"))
+    try run("node", "add", "disk0", "disk0.qcow2")
+    try run("node", "add", "disk1", "disk1.qcow2")
+  }
+
+  let disks = ["disk0.qcow2", "disk1.qcow2"]
+
+  /// What the guest sees on both disks.
+  func digests() throws -> [String] { try disks.map { try QemuImg.contentDigest(path($0)) } }
+
+  /// The tags on both disks.
+  func tags() throws -> [[String]] { try disks.map { try QemuImg.snapshotNames(path($0)) } }
+}

@@ -1,0 +1,115 @@
+import Qcow2
+import TestOracles
+import Testing
+
+/// A process that dies at each step of a commit, and what the next command makes of it.
+@Suite("Stop points") struct StopPointTests {
+  /// A job that changes both disks.
+  enum Operation: String, CaseIterable, Sendable {
+    case save, load, delete, replace
+
+    var arguments: [String] {
+      switch self {
+      case .save: ["save", "--tag", "new"]
+      case .load: ["load", "--tag", "old", "--yes"]
+      case .delete: ["delete", "--tag", "old", "--yes"]
+      case .replace: ["save", "--tag", "old", "--replace"]
+      }
+    }
+  }
+
+  /// Both passages of the steps that every image takes.
+  static let stops: [String] = StopPoint.allCases.flatMap { point in
+    switch point {
+    case .beforeMark, .afterMark, .beforeFence, .afterFence, .beforePublish, .afterPublish:
+      [point.rawValue, "\(point.rawValue):2"]
+    case .beforeRecord, .afterRecord, .beforeDone, .afterDone: [point.rawValue]
+    }
+  }
+
+  /// What can be seen of the disks from outside.
+  struct View: Equatable {
+    let digests: [String]
+    let tags: [[String]]
+    let dates: [String]
+
+    init(_ program: Program) throws {
+      digests = try program.digests()
+      tags = try program.tags()
+      // The replaced snapshot has the same name; its content tells it from the old one.
+      dates = try program.disks.map { disk in
+        guard try QemuImg.snapshotNames(program.path(disk)).contains("old") else { return "" }
+        return try QemuImg.contentDigest(program.path(disk), snapshot: "old")
+      }
+    }
+  }
+
+  @Test(
+    "a job killed at any step is done or undone on all disks by the next command",
+    arguments: Operation.allCases, stops)
+  func killed(operation: Operation, stop: String) throws {
+    try check(operation, stop, secondOptions: [])
+  }
+
+  @Test(
+    "the same with a version 2 disk in the set", arguments: Operation.allCases,
+    ["after-record", "before-publish:2", "after-publish", "before-done"])
+  func killedWithVersion2(operation: Operation, stop: String) throws {
+    try check(operation, stop, secondOptions: ["compat=0.10"])
+  }
+
+  private func check(_ operation: Operation, _ stop: String, secondOptions: [String]) throws {
+    let program = try Program()
+    try program.makeDisks(secondOptions: secondOptions)
+    try program.run("save", "--tag", "old")
+    try QemuIO.write(3, at: 0, length: 1 << 20, in: program.path("disk0.qcow2"))
+    try QemuIO.write(4, at: 0, length: 2 << 20, in: program.path("disk1.qcow2"))
+    let before = try View(program)
+
+    // What it would be like without the kill, on copies.
+    let twin = try Program()
+    for disk in program.disks {
+      try Command.run("cp", [program.path(disk), twin.path(disk)])
+      try twin.run("node", "add", String(disk.prefix(5)), disk)
+    }
+    let arguments = operation.arguments
+    try #require(try run(twin, arguments, stopAt: nil).status == 0)
+    let after = try View(twin)
+    #expect(after != before)
+
+    let result = try run(program, arguments, stopAt: stop)
+    let isFenced = operation == .load || operation == .replace
+    guard isFenced || !stop.contains("fence") else {
+      // A plain save and a plain delete raise no fence: there is nothing to stop at.
+      #expect(result.status == 0, "\(result.failure())")
+      return
+    }
+    if stop.hasSuffix("fence:2"), !secondOptions.isEmpty { return }
+    #expect(result.status == 137, "\(result.failure())")
+
+    for disk in program.disks {
+      let check = try QemuImg.check(program.path(disk))
+      let isRefused = check.text.contains("snapjob commit pending: run snapjob recover")
+      #expect(check.isClean || isRefused, "\(disk) after \(stop): \(check.text)")
+    }
+
+    try program.run("query-jobs")
+    let found = try View(program)
+    #expect(found == before || found == after, "a mixed set after \(stop)")
+    let isPastCommit = ["after-record", "fence", "publish", "done"].contains { stop.contains($0) }
+    #expect(found == (isPastCommit ? after : before))
+    for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
+    let jobs = try program.run("query-jobs", "--json").text
+    #expect(!jobs.contains("\"pending\"") && !jobs.contains("\"running\""), "\(jobs)")
+    try #require(try program.run("recover").status == 0)
+    // The disks are as good as new for the next job.
+    try program.run("save", "--tag", "afterwards")
+    for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
+  }
+
+  private func run(
+    _ program: Program, _ arguments: [String], stopAt: String?
+  ) throws -> CommandResult {
+    try program.attempt(arguments, stopAt: stopAt)
+  }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import GRDB
+import Jobs
+import SnapshotJobs
+import Testing
+
+@testable import JobCatalog
+
+@Suite struct CatalogMaintenanceTests {
+  let home: TemporaryCatalog
+  let day: Int64 = 86_400_000_000
+
+  init() throws { home = try TemporaryCatalog() }
+
+  private func now(_ days: Int64, _ more: Int64 = 0) -> Timestamp {
+    Timestamp(microseconds: days * day + more)
+  }
+
+  @Test func aConcludedJobIsDismissedAfterSevenDaysAndDeletedAfterFourHundred() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1")])
+    try catalog.move("job1", to: .concluded, at: 0)
+    #expect(try catalog.prune(now: now(7)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.job(JobID("job1")) != nil)
+    let last = try catalog.lastEventNumber()
+    #expect(try catalog.prune(now: now(7, 1)) == PruneReport(dismissed: 1, deleted: 0))
+    #expect(try catalog.job(JobID("job1")) == nil)
+    #expect(try catalog.events(after: last).map(\.event.status) == [.null])
+    let kept = try catalog.history(subject: nil, allSubjects: true)
+    #expect(kept.first?.dismissed == now(7, 1))
+    #expect(try catalog.prune(now: now(400)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.prune(now: now(400, 1)) == PruneReport(dismissed: 0, deleted: 1))
+    #expect(try catalog.history(subject: nil, allSubjects: true).isEmpty)
+    #expect(try catalog.lastEventNumber() == last + 1)
+    #expect(try catalog.check().isEmpty)
+  }
+
+  @Test func aJobThatIsNotConcludedIsLeftAloneHoweverOld() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1", at: 0)])
+    try catalog.move("job1", to: .pending, at: 0)
+    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.job(JobID("job1"))?.status == .pending)
+  }
+
+  @Test func aJobWithAnOpenCommitRecordStays() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1")])
+    let record = commitRecord(jobs: [try JobID("job1")], paths: ["/a"])
+    try catalog.append(record)
+    try catalog.move("job1", to: .concluded, at: 0)
+    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
+    try catalog.move("job1", to: .null, at: 1)
+    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.openRecords() == [record])
+    try catalog.close(record.id, note: nil)
+    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
+    #expect(try catalog.knows(record.id))
+  }
+
+  @Test func aDoneCommitsSectorsGoWithTheHistoryAndItsIdStaysKnown() throws {
+    let catalog = try home.open()
+    let done = commitRecord(paths: ["/a"])
+    let open = commitRecord(paths: ["/b"])
+    for record in [done, open] { try catalog.append(record) }
+    try catalog.close(done.id, note: nil)
+    try catalog.prune(now: Timestamp(microseconds: .max))
+    let images = try catalog.database.read { db in
+      try String.fetchAll(db, sql: "SELECT path FROM commit_image")
+    }
+    #expect(images == ["/b"])
+    #expect(try catalog.knows(done.id))
+    #expect(try catalog.openRecords() == [open])
+  }
+
+  @Test func deletedHistoryTakesDeadWorkersWithIt() throws {
+    let dead = try home.open()
+    _ = try dead.insert([newJob("job1")])
+    try dead.move("job1", to: .concluded, at: 0)
+    try dead.move("job1", to: .null, at: 0)
+    dead.close()
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job2", subject: nil)])
+    try catalog.prune(now: now(500))
+    try catalog.prune(now: now(500))
+    let workers = try catalog.database.read { db in
+      try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM worker")
+    }
+    #expect(workers == 1)
+    #expect(try catalog.job(JobID("job2"))?.worker?.isAlive == true)
+  }
+
+  @Test func openingPrunesAtMostOnceADay() throws {
+    do {
+      let catalog = try home.open()
+      _ = try catalog.insert([newJob("job1")])
+      try catalog.move("job1", to: .concluded, at: 0)
+    }
+    #expect(try home.open().job(JobID("job1")) != nil)
+    let catalog = try home.open()
+    try catalog.database.write { db in
+      try db.execute(
+        sql: "UPDATE meta SET pruned = pruned - ?", arguments: [day])
+    }
+    #expect(try home.open().job(JobID("job1")) == nil)
+  }
+
+  @Test func aClockThatWasSetBackDoesNotEndPruning() throws {
+    let catalog = try home.open()
+    try catalog.prune(now: Timestamp(microseconds: .max))
+    try catalog.pruneIfDue(now: now(1))
+    let pruned = try catalog.database.read { db in
+      try Int64.fetchOne(db, sql: "SELECT pruned FROM meta")
+    }
+    #expect(pruned == day)
+  }
+
+  @Test func aCatalogInGoodOrderPassesItsCheck() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1")])
+    try catalog.append(commitRecord(jobs: [try JobID("job1")], paths: ["/a"]))
+    #expect(try catalog.check().isEmpty)
+  }
+
+  @Test func theCheckNamesEverythingThatIsWrong() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1")])
+    try catalog.database.withWriter { db in
+      try db.execute(
+        sql: """
+          PRAGMA foreign_keys = OFF;
+          UPDATE job SET worker = 4711, status = 'unheard-of';
+          INSERT INTO node (machine, position, name, path, read_only, excluded)
+            VALUES (1, 1, 'no name', '/x', 0, 0);
+          """)
+    }
+    let problems = try catalog.check()
+    #expect(problems.contains { $0.contains("job") && $0.contains("worker") })
+    #expect(problems.contains { $0.contains("'unheard-of' is no JobStatus") })
+    #expect(problems.contains { $0.contains("Invalid node-name: 'no name'") })
+  }
+
+  @Test func aBackupIsACatalogOfItsOwnInOnePrivateFile() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1")])
+    let record = commitRecord(jobs: [try JobID("job1")], paths: ["/a"])
+    try catalog.append(record)
+    let target = home.directory + "/copy.sqlite"
+    try catalog.backup(to: target)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: home.directory).sorted()
+        == ["copy.sqlite", "state"])
+    let attributes = try FileManager.default.attributesOfItem(atPath: target)
+    #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+    let copy = try Catalog(path: target)
+    #expect(try copy.openRecords() == [record])
+    #expect(copy.catalogID == catalog.catalogID)
+    #expect(try copy.jobs().map(\.id.description) == ["job1"])
+  }
+
+  @Test func aBackupOverwritesNothing() throws {
+    let catalog = try home.open()
+    let target = home.directory + "/precious"
+    try Data("precious".utf8).write(to: URL(fileURLWithPath: target))
+    let error = failure { try catalog.backup(to: target) }
+    #expect(error?.kind == .conflict)
+    #expect(error?.message.contains(target) == true)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: target)) == Data("precious".utf8))
+  }
+
+  @Test func aBackupThatCannotBeWrittenNamesItsFile() throws {
+    let catalog = try home.open()
+    let target = home.directory + "/missing/copy.sqlite"
+    let error = failure { try catalog.backup(to: target) }
+    #expect(error?.message.contains(target) == true)
+  }
+}

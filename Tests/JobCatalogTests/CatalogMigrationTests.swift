@@ -1,0 +1,158 @@
+import Foundation
+import GRDB
+import Jobs
+import Qcow2
+import SnapshotJobs
+import Testing
+
+@testable import JobCatalog
+
+@Suite struct CatalogMigrationTests {
+  let home: TemporaryCatalog
+
+  init() throws { home = try TemporaryCatalog() }
+
+  private let addition = CatalogMigration(name: "2-colour") { db in
+    try db.execute(sql: "ALTER TABLE machine ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
+  }
+
+  private func with(_ more: CatalogMigration...) -> CatalogMigrations {
+    CatalogMigrations(steps: CatalogMigrations.current.steps + more)
+  }
+
+  private func copies() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: home.directory + "/state")
+      .filter { $0.contains(".before-") }.sorted()
+  }
+
+  @Test func aNewCatalogNeedsNoCopy() throws {
+    _ = try home.open(migrations: with(addition))
+    #expect(try copies().isEmpty)
+  }
+
+  @Test func everyStepIsPrecededByACopyOfTheCatalogAsItWasThen() throws {
+    do {
+      let old = try home.open()
+      _ = try old.insert([newJob("job1")])
+    }
+    let third = CatalogMigration(name: "3-index") { db in
+      try db.execute(sql: "CREATE INDEX machine_by_colour ON machine (colour)")
+    }
+    let new = try home.open(migrations: with(addition, third))
+    #expect(try new.jobs().map(\.id.description) == ["job1"])
+    #expect(
+      try copies() == [
+        "catalog.sqlite.before-2-colour.sqlite", "catalog.sqlite.before-3-index.sqlite",
+      ])
+    let first = home.path + ".before-2-colour.sqlite"
+    let attributes = try FileManager.default.attributesOfItem(atPath: first)
+    #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+    let copy = try Catalog(path: first)
+    #expect(try copy.jobs().map(\.id.description) == ["job1"])
+    #expect(copy.catalogID == new.catalogID)
+    #expect(failure { _ = try Catalog(path: home.path + ".before-3-index.sqlite") } != nil)
+  }
+
+  @Test func aStepThatFailsLeavesTheCatalogAsItWas() throws {
+    do {
+      let old = try home.open()
+      _ = try old.insert([newJob("job1")])
+    }
+    let broken = CatalogMigration(name: "3-broken") { db in
+      try db.execute(
+        sql: "DELETE FROM job_status; DELETE FROM job; ALTER TABLE nowhere RENAME TO x")
+    }
+    let error = failure { _ = try home.open(migrations: with(broken)) }
+    #expect(error?.kind == .catalog)
+    #expect(error?.message.contains(home.path) == true)
+    #expect(try home.open().jobs().map(\.id.description) == ["job1"])
+    // The copy of the failed attempt is not in the way of the next.
+    _ = try home.open(migrations: with(addition))
+    #expect(try copies().count == 2)
+  }
+
+  @Test func twoProcessesBringACatalogUpToDateOnce() async throws {
+    do { _ = try home.open() }
+    let migrations = with(addition)
+    let home = home
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<4 {
+        group.addTask { _ = try home.open(migrations: migrations).machines() }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try copies() == ["catalog.sqlite.before-2-colour.sqlite"])
+  }
+
+  @Test func theNamesOfReleasedStepsNeverChange() {
+    #expect(CatalogMigrations.current.steps.map(\.name) == ["1-foundation"])
+    #expect(Catalog.schemaVersion == 1)
+  }
+
+  /// A catalog made by hand with the statements of version 1, as that version wrote it.
+  @Test func aCatalogOfVersionOneIsReadByThisVersion() throws {
+    try FileManager.default.createDirectory(
+      atPath: home.directory + "/state", withIntermediateDirectories: false)
+    let hand = try DatabaseQueue(path: home.path)
+    try hand.writeWithoutTransaction { db in
+      try db.execute(sql: versionOneSchema)
+      try db.execute(
+        sql: """
+          INSERT INTO meta VALUES (1, x'000102030405060708090A0B0C0D0E0F', 5, NULL);
+          INSERT INTO machine VALUES (1, 'default', 'disk0');
+          INSERT INTO node VALUES (1, 1, 'disk0', '/disk0.qcow2', 0, 1);
+          INSERT INTO worker VALUES (3, 4711, 1000, NULL, 'boot', 6);
+          INSERT INTO job_transaction VALUES (9, 7);
+          INSERT INTO job VALUES (2, 'job1', 'snapshot-save', 'default', 9, 1, 0, NULL, '{}', NULL,
+            'pending', 1, 2, NULL, NULL, 7, 8, NULL, NULL, 3);
+          INSERT INTO busy_subject VALUES ('default', 9);
+          INSERT INTO job_status VALUES (12, 2, 'pending', 8);
+          INSERT INTO commit_record VALUES (1, x'0F0E0D0C0B0A09080706050403020100',
+            '{"plainSave":{"tag":"t"}}', 9, NULL, NULL);
+          INSERT INTO commit_job VALUES (1, 0, 'job1', 2);
+          INSERT INTO commit_image VALUES (1, 0, 'disk0', '/disk0.qcow2', -1, 5, 'boot', 3,
+            zeroblob(512), zeroblob(512), 196616, 1, 2);
+          CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);
+          INSERT INTO grdb_migrations VALUES ('1-foundation');
+          PRAGMA application_id = 0x534E4A42;
+          PRAGMA user_version = 1;
+          """)
+    }
+    try hand.close()
+    let catalog = try home.open()
+    #expect(catalog.catalogID.description == "000102030405060708090a0b0c0d0e0f")
+    let machine = try catalog.machine(named: "default")
+    #expect(machine.vmstate?.description == "disk0")
+    #expect(machine.nodes.map(\.isExcluded) == [true])
+    let job = try #require(try catalog.job(JobID("job1")))
+    #expect(job.status == .pending)
+    #expect(job.transaction == 9)
+    #expect(job.worker.map { [$0.isAlive] } == [false])
+    #expect(try catalog.events(after: 11).map(\.number) == [12])
+    let record = try #require(try catalog.openRecords().first)
+    #expect(record.nature == .plainSave(tag: "t"))
+    #expect(record.images.map(\.identity.device) == [.max])
+    #expect(failure { _ = try catalog.insert([newJob("late")]) }?.kind == .inUse)
+    #expect(try catalog.check().isEmpty)
+  }
+
+  @Test func stepOneStillMakesTheSchemaOfVersionOne() throws {
+    func schema(_ db: Database) throws -> [String] {
+      try String.fetchAll(
+        db,
+        sql: """
+          SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL
+            AND name NOT LIKE 'grdb%' AND name NOT LIKE 'sqlite%' ORDER BY name
+          """)
+    }
+    let steps = CatalogMigrations(steps: Array(CatalogMigrations.current.steps.prefix(1)))
+    let catalog = try home.open(migrations: steps)
+    let made = try catalog.database.read(schema)
+    let hand = try DatabaseQueue(path: home.directory + "/hand.sqlite")
+    let expected = try hand.writeWithoutTransaction { db in
+      try db.execute(sql: versionOneSchema)
+      return try schema(db)
+    }
+    #expect(made == expected)
+  }
+}

@@ -1,0 +1,145 @@
+import Testing
+
+@testable import Jobs
+
+@Suite("Two processes on one store")
+struct CrossProcessTests {
+  private let catalog = ToyCatalog()
+
+  @Test("A job is paused, resumed and cancelled by another process")
+  func verbs() async throws {
+    let here = Workshop(catalog: catalog, worker: 1)
+    let there = Workshop(catalog: catalog, worker: 2)
+    let id = try JobID("a")
+    try here.runner.start([try here.request("a") { control in try Gate().pass(control) }])
+    try await there.runner.apply(.pause, to: id)
+    try await there.reaches(.paused, "a")
+    #expect(
+      await refusal { () async throws(JobError) in try await there.runner.apply(.pause, to: id) }
+        == "Job is already paused")
+    try await there.runner.apply(.resume, to: id)
+    #expect(
+      await refusal { () async throws(JobError) in try await there.runner.apply(.resume, to: id) }
+        == "Can't resume a job that was not paused")
+    #expect(
+      await refusal { () async throws(JobError) in try await there.runner.apply(.dismiss, to: id) }
+        == "Job 'a' in state 'running' cannot accept command verb 'dismiss'")
+    #expect(throws: JobError.speedMissing(id)) { try there.runner.setSpeed(5, of: id) }
+    try await there.runner.apply(.cancel, to: id)
+    #expect(try await there.runner.wait(for: id).error == .operationCanceled)
+    try await there.runner.apply(.dismiss, to: id)
+    #expect(
+      catalog.trail(of: "a")
+        == [.created, .running, .paused, .running, .aborting, .concluded, .null])
+  }
+
+  @Test("A pending job is finalized by another process")
+  func finalize() async throws {
+    let here = Workshop(catalog: catalog, worker: 1)
+    let there = Workshop(catalog: catalog, worker: 2)
+    let id = try JobID("a")
+    try here.runner.start([try here.request("a", autoFinalize: false)])
+    #expect(try await there.runner.wait(for: id, orPending: true).status == .pending)
+    try await there.runner.apply(.finalize, to: id)
+    #expect(try await there.runner.wait(for: id).result == "{\"did\": \"a\"}")
+  }
+
+  @Test("An undecided job is settled by its own process when another one finalizes it")
+  func settleElsewhere() async throws {
+    let here = Workshop(
+      catalog: catalog, worker: 1, outcome: .unresolved(JobError(.general, "disk1 is locked")),
+      settlement: { runner, id throws(JobError) in
+        try runner.conclude(orphan: id, error: nil, result: nil)
+      })
+    let there = Workshop(catalog: catalog, worker: 2)
+    let id = try JobID("a")
+    try here.runner.start([try here.request("a")])
+    #expect(try await there.runner.wait(for: id).status == .pending)
+    #expect(
+      await refusal { () async throws(JobError) in try await there.runner.apply(.cancel, to: id) }
+        == "Job 'a' in state 'pending' cannot accept command verb 'cancel'")
+    try await there.runner.apply(.finalize, to: id)
+    #expect(try await there.runner.wait(for: id).error == nil)
+  }
+
+  @Test("A process that ends before it answers is told")
+  func workerDies() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let id = try JobID("a")
+    catalog.leave(try toyRecord("a", status: .running), worker: 7)
+    async let answer = refusal { () async throws(JobError) in
+      try await there.runner.apply(.cancel, to: id)
+    }
+    async let end = refusal { () async throws(JobError) in
+      _ = try await there.runner.wait(for: id)
+    }
+    try await eventually("request") { catalog.hasRequests }
+    catalog.kill(worker: 7)
+    let orphaned = "Job 'a' belongs to process 4711, which has ended; `snapjob recover` settles it"
+    #expect(await answer == orphaned)
+    #expect(await end == orphaned)
+  }
+
+  @Test("A job that ends before its process answers is refused as what it is by then")
+  func jobEnds() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let other = catalog.store(ofWorker: 7)
+    var record = try toyRecord("a", status: .aborting)
+    catalog.leave(record, worker: 7)
+    let id = record.id
+    async let answer = refusal { () async throws(JobError) in
+      try await there.runner.apply(.cancel, to: id)
+    }
+    try await eventually("request") { catalog.hasRequests }
+    record.status = .concluded
+    try other.record(record, at: .now())
+    #expect(await answer == "Job 'a' in state 'concluded' cannot accept command verb 'cancel'")
+  }
+
+  @Test("A failed job that another process ran and dismissed is not taken for one that went well")
+  func dismissedElsewhere() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let other = catalog.store(ofWorker: 7)
+    var record = try toyRecord("a", status: .running)
+    catalog.leave(record, worker: 7)
+    let id = record.id
+    let waiting = Task { try await there.runner.wait(for: id) }
+    try await eventually("somebody waits") { there.runner.isWatched }
+    try await Task.sleep(for: .milliseconds(20))
+    for status in [JobStatus.aborting, .concluded, .null] {
+      record.status = status
+      try other.record(record, at: .now())
+    }
+    let end = try await waiting.value
+    #expect(end.status == .concluded)
+    #expect(end.error != nil)
+  }
+
+  @Test("A process lets go of an undecided job that another process has settled")
+  func settledByAnother() async throws {
+    let here = Workshop(
+      catalog: catalog, worker: 1, outcome: .unresolved(JobError(.general, "undecided")))
+    let there = Workshop(catalog: catalog, worker: 2)
+    let id = try JobID("a")
+    try here.runner.start([try here.request("a")])
+    #expect(try await here.runner.wait(for: id).status == .pending)
+    try there.runner.conclude(orphan: id, error: nil, result: "{}")
+    #expect(try await here.runner.wait(for: id).result == "{}")
+    try await eventually("idle") { !here.runner.isFollowingStore }
+    try await here.runner.apply(.dismiss, to: id)
+    #expect(try there.runner.jobs().isEmpty)
+  }
+
+  @Test("A runner with nothing to do stops looking at the store")
+  func idle() async throws {
+    let here = Workshop(catalog: catalog, worker: 1)
+    try here.runner.start([try here.request("a")])
+    _ = try await here.runner.wait(for: JobID("a"))
+    try await eventually("idle") { !here.runner.isFollowingStore }
+    try here.runner.start([try here.request("b") { control in try Gate().pass(control) }])
+    #expect(here.runner.isFollowingStore)
+    let there = Workshop(catalog: catalog, worker: 2)
+    try await there.runner.apply(.cancel, to: JobID("b"))
+    _ = try await here.runner.wait(for: JobID("b"))
+  }
+}

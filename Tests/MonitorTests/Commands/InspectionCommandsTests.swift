@@ -1,0 +1,108 @@
+import Jobs
+import QMP
+import Testing
+
+@testable import Qcow2
+@testable import SnapshotJobs
+
+@Suite struct InspectionCommandsTests {
+  @Test func checksAllNodesOrNamedTargets() async throws {
+    let house = House()
+    try house.addNode("disk0")
+    try house.addNode("disk1")
+    var leaky = CheckReport()
+    leaky.leaks = 3
+    leaky.messages = ["3 clusters leak"]
+    let report = leaky
+    house.images.set { state in
+      state.checks["/disk1"] = .success(report)
+      state.checks["/other"] = .failure(.notQcow2("no qcow2 image"))
+      state.checks["/gone"] = .failure(.notFound("no such file"))
+    }
+    let all = try await house.execute("x-snapjob-check").elements
+    #expect(all.compactMap { $0.text("target") } == ["disk0", "disk1"])
+    #expect(all.map { $0["result"]?["exit-code"] } == [0, 3])
+    #expect(all[1]["result"]?["leaks"] == 3)
+    #expect(all[1]["result"]?["messages"] == ["3 clusters leak"])
+    let named = try await house.execute(
+      "x-snapjob-check", #"{"targets": ["/other", "disk1", "/gone"]}"#
+    ).elements
+    #expect(named.compactMap { $0.text("filename") } == ["/other", "/disk1", "/gone"])
+    #expect(named.map { $0["result"]?["exit-code"] } == [63, 3, 1])
+    #expect(named[2]["result"]?["messages"] == ["no such file"])
+    #expect(
+      await house.refusal("x-snapjob-check", #"{"targets": ["nowhere"]}"#)?.kind == "notFound")
+  }
+
+  @Test func verifiesWithTheSecondReader() async throws {
+    let house = House()
+    try house.addNode("disk0")
+    var different = VerifyReport(path: "/disk0")
+    different.bytesEqual = 4_096
+    different.differences = [512..<1_024]
+    different.leftOut = ["zero clusters": 2]
+    let report = different
+    house.images.set { state in
+      state.verifications["/disk0"] = .success(report)
+      state.verifications["/held"] = .failure(JobError(.inUse, "held"))
+    }
+    let reports = try await house.execute(
+      "x-snapjob-verify", #"{"targets": ["disk0", "/held"]}"#
+    ).elements
+    #expect(
+      reports[0].jsonText
+        == """
+        {"target": "disk0", "filename": "/disk0", "bytes-equal": 4096, "differences": \
+        [{"offset": 512, "length": 512}], "left-out": {"zero clusters": 2}, \
+        "second-reader": "toyreader 1", "exit-code": 2}
+        """)
+    #expect(reports[1]["exit-code"] == 6)
+    #expect(reports[1].text("problem") == "held")
+  }
+
+  @Test func takesCareOfTheCatalog() async throws {
+    let house = House()
+    #expect(
+      try await house.execute("x-snapjob-catalog", #"{"action": "path"}"#)
+        == ["path": "/catalog.sqlite"])
+    #expect(
+      try await house.execute("x-snapjob-catalog", #"{"action": "check"}"#)
+        == ["path": "/catalog.sqlite", "problems": ["a row is missing"]])
+    try await house.execute("x-snapjob-catalog", #"{"action": "backup", "filename": "/b"}"#)
+    #expect(house.catalog.backups == ["/b"])
+    #expect(
+      await house.refusal("x-snapjob-catalog", #"{"action": "backup"}"#)
+        == QMPError(.genericError, "Parameter 'filename' is missing", kind: "usage"))
+    #expect(
+      try await house.execute("x-snapjob-catalog", #"{"action": "prune"}"#)
+        == ["path": "/catalog.sqlite", "dismissed": 2, "deleted": 3])
+  }
+
+  @Test func recoversJobsWhoseProcessHasEnded() async throws {
+    let house = House()
+    var record = JobRecord(
+      id: try JobID("orphan"), type: "snapshot-save", subject: "default", autoFinalize: true,
+      autoDismiss: false, note: nil, arguments: "{}", created: .now())
+    record.status = .running
+    record.worker = WorkerInfo(id: 9, pid: 9, uid: 9, isAlive: false)
+    house.jobs.leave(record)
+    let dry = try await house.execute("x-snapjob-recover", #"{"dry-run": true}"#).elements
+    #expect(dry.first?["jobs"] == ["orphan"])
+    #expect(try house.jobs.job(record.id)?.status == .running)
+    let findings = try await house.execute("x-snapjob-recover", #"{"id": "orphan"}"#).elements
+    #expect(findings.first?["resolved"] == true)
+    #expect(try house.jobs.job(record.id)?.status == .concluded)
+    #expect(try await house.execute("x-snapjob-recover") == [])
+  }
+
+  @Test(
+    "Files have fences removed by abandoning only",
+    arguments: [
+      #"{"files": ["/a"]}"#, #"{"files": ["/a"], "force": "forward"}"#,
+      #"{"files": ["/a"], "force": "abandon", "dry-run": true}"#,
+      #"{"files": ["/a"], "force": "abandon", "id": "j"}"#,
+    ])
+  func filesWithoutAbandon(arguments: String) async {
+    #expect(await House().refusal("x-snapjob-recover", arguments)?.kind == "usage")
+  }
+}

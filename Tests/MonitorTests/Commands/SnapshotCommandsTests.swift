@@ -1,0 +1,173 @@
+import Jobs
+import Monitor
+import QMP
+import Testing
+
+@testable import SnapshotJobs
+
+@Suite struct SnapshotCommandsTests {
+  @Test func passesEveryMemberOnToTheJob() async throws {
+    let house = House()
+    try await house.execute(
+      "snapshot-save",
+      """
+      {"job-id": "s", "tag": "t", "vmstate": "disk0", "devices": ["disk0", "disk1"],
+       "x-disk-only": true, "x-exist-ok": true, "x-replace": true}
+      """)
+    _ = try await house.runner.wait(for: JobID("s"))
+    try await house.execute(
+      "snapshot-load",
+      #"{"job-id": "l", "tag": "t", "vmstate": "disk0", "devices": [], "x-save-current": "u"}"#)
+    _ = try await house.runner.wait(for: JobID("l"))
+    try await house.execute(
+      "snapshot-delete",
+      """
+      {"job-id": "d", "tag": "t", "devices": ["disk0"], "x-more-tags": ["v"],
+       "x-must-exist": true}
+      """)
+    _ = try await house.runner.wait(for: JobID("d"))
+
+    var save = SnapshotRequest(
+      operation: .save, tag: "t", devices: ["disk0", "disk1"], vmstate: "disk0")
+    save.diskOnly = true
+    save.existOK = true
+    save.replace = true
+    var load = SnapshotRequest(operation: .load, tag: "t", devices: [], vmstate: "disk0")
+    load.saveCurrent = "u"
+    var delete = SnapshotRequest(operation: .delete, tag: "t", devices: ["disk0"], vmstate: nil)
+    delete.moreTags = ["v"]
+    delete.mustExist = true
+    #expect(house.images.requests == [save, load, delete])
+  }
+
+  @Test func onlyTheNameOfTheJobIsCheckedAtOnce() async throws {
+    let house = House()
+    house.images.work { _ in throw JobError(.notFound, "No block device node 'nope'") }
+    #expect(
+      await house.refusal(
+        "snapshot-save", #"{"job-id": "1x", "tag": "t", "vmstate": "d", "devices": []}"#)?.desc
+        == "Invalid job ID '1x'")
+    #expect(try house.jobs.jobs().isEmpty)
+    let record = try await house.save("j")
+    #expect(record.error == JobError(.notFound, "No block device node 'nope'"))
+    #expect(
+      await house.refusal(
+        "snapshot-save", #"{"job-id": "j", "tag": "t", "vmstate": "d", "devices": []}"#)
+        == QMPError(.genericError, "Job ID 'j' already in use", kind: "conflict"))
+  }
+
+  @Test func keepsTheOptionsOfTheJob() async throws {
+    let house = House()
+    let plain = try await house.save("a")
+    #expect(plain.autoFinalize)
+    #expect(!plain.autoDismiss)
+    #expect(plain.note == nil)
+    #expect(plain.subject == "default")
+    try await house.execute(
+      "snapshot-save",
+      """
+      {"job-id": "b", "tag": "t", "vmstate": "disk0", "devices": [],
+       "x-auto-finalize": false, "x-note": "why"}
+      """)
+    let pending = try await house.runner.wait(for: JobID("b"), orPending: true)
+    #expect(pending.status == .pending)
+    #expect(pending.note == "why")
+    try await house.execute("job-finalize", #"{"id": "b"}"#)
+    #expect(try await house.runner.wait(for: JobID("b")).status == .concluded)
+    try await house.save("c", more: #", "x-auto-dismiss": true"#)
+    #expect(try house.jobs.jobs().allSatisfy { $0.id.description != "c" })
+  }
+
+  @Test func anUnknownMachineIsNotFound() async {
+    let error = await House(.stored("web01")).refusal(
+      "snapshot-save", #"{"job-id": "j", "tag": "t", "vmstate": "d", "devices": []}"#)
+    #expect(error?.kind == "notFound")
+  }
+
+  @Test func aBusyMachineIsAnErrorAtOnceOrWaitedFor() async throws {
+    let gate = Gate()
+    let told = Notes()
+    let house = House(busyPatience: .seconds(60), onWait: { told.add($0) })
+    let impatient = Monitor(
+      target: .stored("default"),
+      services: MonitorServices(
+        runner: house.runner, machines: house.machines, history: house.jobs,
+        catalog: house.catalog, images: house.images,
+        recovery: Recovery(log: MemoryCommits(), runner: house.runner), version: ""))
+    house.images.work { try gate.pass($0) }
+    try await house.execute(
+      "snapshot-save", #"{"job-id": "first", "tag": "t", "vmstate": "d", "devices": []}"#)
+    house.images.work { _ in }
+    let arguments = try QMPValue(
+      parsing: #"{"job-id": "x", "tag": "t", "vmstate": "d", "devices": []}"#)
+    await #expect(
+      throws: QMPError(
+        .genericError, "machine 'default' is busy with job 'first'", kind: "inUse")
+    ) {
+      try await impatient.execute("snapshot-save", arguments)
+    }
+    async let second = house.save("second")
+    while told.all.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+    #expect(told.all == ["machine 'default' is busy with job 'first'"])
+    gate.open()
+    #expect(try await second.error == nil)
+  }
+
+  @Test func plansWithTheArgumentsOfTheRealCommand() async throws {
+    let house = House()
+    let plan = try await house.execute(
+      "x-snapjob-plan",
+      """
+      {"command": "snapshot-delete",
+       "arguments": {"job-id": "j", "tag": "t", "devices": ["a", "b"]}}
+      """)
+    #expect(
+      plan.elements.first?.jsonText
+        == #"{"node": "a", "filename": "/a", "action": "nothing", "bytes-to-write": 512}"#)
+    #expect(plan.elements.count == 2)
+    #expect(
+      await house.refusal(
+        "x-snapjob-plan", #"{"command": "snapshot-save", "arguments": {"job-id": "j"}}"#)?.desc
+        == "Parameter 'tag' is missing")
+    #expect(
+      await house.refusal("x-snapjob-plan", #"{"command": "snapshot-save", "arguments": 3}"#)?.desc
+        == "QMP input member 'arguments' must be an object")
+    #expect(
+      try await house.execute("x-snapjob-bytes-at-risk", #"{"tag": "t", "devices": ["a"]}"#)
+        == ["machine": "default", "devices": 1, "bytes": 1024])
+  }
+
+  @Test func listsSnapshotsWithTheirNewestJob() async throws {
+    let house = House()
+    try await house.save("old", tag: "clean", more: #", "x-note": "old""#)
+    try await house.save("new", tag: "clean", more: #", "x-note": "new""#)
+    house.images.work { _ in throw JobError(.noSpace, "full") }
+    try await house.save("failed", tag: "clean")
+    let device = SnapshotListing.Device(
+      node: try NodeName("disk0"), id: "1", vmStateSize: 0, diskSize: 65_536,
+      dateSeconds: 1_700_000_000, vmClockNanoseconds: 0)
+    house.images.set { state in
+      state.listings = ["clean", "other"].map {
+        SnapshotListing(
+          tag: $0, dateSeconds: 1_700_000_000, devices: [device], isComplete: true)
+      }
+    }
+    let list = try await house.execute("x-snapjob-list")
+    #expect(
+      list.elements.map(\.jsonText) == [
+        """
+        {"machine": "default", "tag": "clean", "date": "2023-11-14T22:13:20Z", "note": "new", \
+        "job": "new", "devices": [{"node": "disk0", "id": "1", "vm-state-size": 0, \
+        "disk-size": 65536}], "complete": true}
+        """,
+        """
+        {"machine": "default", "tag": "other", "date": "2023-11-14T22:13:20Z", \
+        "devices": [{"node": "disk0", "id": "1", "vm-state-size": 0, "disk-size": 65536}], \
+        "complete": true}
+        """,
+      ])
+    try house.machines.addMachine(named: "web01")
+    let all = try await house.execute("x-snapjob-list", #"{"all-machines": true}"#)
+    #expect(all.elements.compactMap { $0.text("machine") }.contains("web01"))
+  }
+}

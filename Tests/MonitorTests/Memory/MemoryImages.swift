@@ -1,0 +1,128 @@
+import FoundationEssentials
+import Jobs
+import Monitor
+import Synchronization
+
+@testable import Qcow2
+@testable import SnapshotJobs
+
+/// Images in memory: files that are only names, and jobs that do what a test says.
+final class MemoryImages: MachineImages {
+  struct State {
+    /// The paths that exist.
+    var files: Set<String> = []
+    var requests: [SnapshotRequest] = []
+    var listings: [SnapshotListing] = []
+    var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
+    var verifications: [String: Result<VerifyReport, JobError>] = [:]
+    /// What the work of snapshot jobs does.
+    var body: @Sendable (JobControl) throws -> Void = { _ in }
+  }
+
+  private let state = Mutex(State())
+  var secondReaderName: String { "toyreader 1" }
+
+  /// What snapshot commands asked for, in order.
+  var requests: [SnapshotRequest] { state.withLock { state in state.requests } }
+
+  /// The paths that exist.
+  var files: Set<String> { state.withLock { state in state.files } }
+
+  /// Sets what images are like.
+  func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
+
+  /// Sets what the work of snapshot jobs does from now on.
+  func work(by body: @escaping @Sendable (JobControl) throws -> Void) {
+    state.withLock { state in state.body = body }
+  }
+
+  func add(_ paths: String...) { state.withLock { state in state.files.formUnion(paths) } }
+
+  func describe(_ node: Node) -> NodeDescription {
+    guard state.withLock({ $0.files.contains(node.path) }) else {
+      return NodeDescription(
+        node: node, image: nil, problem: JobError(.notFound, "\(node.path): no such file"),
+        holder: nil)
+    }
+    let snapshot = Snapshot(
+      id: "1", name: "first", nameBytes: Array("first".utf8), dateSeconds: 1_700_000_000,
+      dateNanoseconds: 5,
+      vmClockNanoseconds: 3_000_000_007, vmStateSize: 12, diskSize: 65_536, icount: nil)
+    let image = ImageSummary(
+      version: 3, clusterSize: 65_536, virtualSize: 65_536, actualSize: 4_096, isDirty: false,
+      isCorrupt: false, hasLazyRefcounts: false, hasExtendedL2: false, compressionType: "zlib",
+      refcountBits: 16, backingFile: nil, backingFormat: nil, isEncrypted: false,
+      snapshots: [snapshot], bitmapNames: [])
+    return NodeDescription(node: node, image: image, problem: nil, holder: nil)
+  }
+
+  func snapshots(
+    of machine: Machine, on devices: [String]?
+  ) throws(JobError) -> [SnapshotListing] {
+    state.withLock { state in state.listings }
+  }
+
+  func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork {
+    let body = state.withLock { state in
+      state.requests.append(request)
+      return state.body
+    }
+    return MemoryWork(body: body)
+  }
+
+  func plan(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> [NodePlan] {
+    state.withLock { state in state.requests.append(request) }
+    return request.devices.map {
+      NodePlan(node: $0, path: "/\($0)", action: "nothing", bytesToWrite: 512)
+    }
+  }
+
+  func bytesAtRisk(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> Int64 {
+    Int64(request.devices.count) * 1024
+  }
+
+  func create(_ path: String, _ options: CreateOptions) throws(JobError) {
+    try state.withLock { state throws(JobError) in
+      guard state.files.insert(path).inserted else {
+        throw JobError(.conflict, "\(path): File exists")
+      }
+    }
+  }
+
+  func remove(_ path: String) throws(JobError) {
+    state.withLock { state in _ = state.files.remove(path) }
+  }
+
+  func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+    try state.withLock { state in state.checks[path] ?? .success(CheckReport()) }.get()
+  }
+
+  func verify(_ path: String) throws(JobError) -> VerifyReport {
+    try state.withLock { state in state.verifications[path] ?? .success(VerifyReport(path: path)) }
+      .get()
+  }
+}
+
+/// A job on nothing.
+private struct MemoryWork: JobWork {
+  let body: @Sendable (JobControl) throws -> Void
+
+  func prepare(_ control: JobControl) throws -> any PreparedWork {
+    try body(control)
+    return MemoryPrepared()
+  }
+}
+
+private struct MemoryPrepared: PreparedWork {
+  func undo() throws {}
+  func finish() throws -> String? {
+    let result = SnapshotResult(bytesWritten: 7, bytesFreed: 3, remarks: ["a remark"])
+    return String(decoding: try JSONEncoder().encode(result), as: UTF8.self)
+  }
+  func abandon() {}
+}
+
+/// A committer with nothing to publish.
+struct MemoryCommitter: Committer {
+  func commit(_ members: [CommitMember]) -> CommitOutcome { .committed }
+}

@@ -1,0 +1,195 @@
+import JobCatalog
+import Jobs
+import Qcow2
+import SnapshotJobs
+import TestOracles
+import Testing
+
+/// One job on two disks, performed again and again with something going wrong at another point.
+final class Rehearsal {
+  /// The jobs.
+  enum Piece: String, CaseIterable, Sendable {
+    case save, load, delete, replace
+
+    func request(on nodes: [Node]) -> SnapshotRequest {
+      switch self {
+      case .save: .save("new", on: nodes)
+      case .load: .load("old", on: nodes)
+      case .delete: .delete("old", on: nodes)
+      case .replace: .save("old", on: nodes, replace: true)
+      }
+    }
+
+    /// Whether the guest's disks change, so that a mixed set is fenced.
+    var isFenced: Bool { self == .load || self == .replace }
+  }
+
+  let bench: Workbench
+  let nodes: [Node]
+  let request: SnapshotRequest
+  private let piece: Piece
+  private let masters: [[UInt8]]
+  private let old: [DiskState]
+  private var new: [DiskState] = []
+  private var performanceCount = 0
+
+  init(_ piece: Piece, options: [String] = ["cluster_size=4096"]) throws {
+    bench = try Workbench()
+    nodes = try bench.makeTwoDisks(options: options)
+    for node in nodes {
+      try QemuImg.createSnapshot("old", in: node.path)
+      try QemuIO.run(["write -P 0x61 8k 60k", "write -P 0x62 900k 8k"], on: node.path)
+    }
+    self.piece = piece
+    request = piece.request(on: nodes)
+    masters = try nodes.map(Self.bytes)
+    old = try nodes.map { try DiskState(accordingToQemu: $0.path) }
+    let ours = try nodes.map { try DiskState(Image.open($0.path, for: .read)) }
+    guard ours == old else { throw OracleError("the engine reads \(ours), qemu-img \(old)") }
+
+    // Once without a fault, to know what shall become of the disks.
+    _ = try perform(FaultyStorage())
+    try expectAgreement(nodes)
+    new = try nodes.map { try DiskState(accordingToQemu: $0.path) }
+  }
+
+  private static func bytes(_ node: Node) throws -> [UInt8] {
+    let file = try PosixFile(opening: node.path, .read)
+    return try file.read(byteCount: Int(try file.length()), at: 0)
+  }
+
+  /// Puts the disks back as they were at the start.
+  func restoreDisks() throws {
+    for (node, master) in zip(nodes, masters) {
+      let file = try PosixFile(opening: node.path, .readWrite)
+      try file.setLength(0)
+      try file.write(master, at: 0)
+    }
+  }
+
+  // MARK: One performance
+
+  /// Runs the job in a process of its own as far as the catalog is concerned, which ends when the
+  /// power does.
+  ///
+  /// What `JobRunner` does is done here step by step: it would outlive the power.
+  func perform(_ storage: FaultyStorage) throws -> JobID {
+    performanceCount += 1
+    let id = try JobID("job\(performanceCount)")
+    let log = FaultyLog(catalog: bench.catalog, storage: storage)
+    var record = try jobRecord(id, request)
+    record.transaction = try bench.catalog.insert([record])
+    func enter(_ status: JobStatus, _ error: JobError? = nil) throws {
+      guard !storage.isOff else { return }
+      record.status = status
+      record.error = error
+      try bench.catalog.record(record, at: Timestamp(microseconds: 2_000_000))
+    }
+    func fail(_ error: any Error) throws {
+      try enter(.aborting)
+      try enter(.concluded, error as? JobError ?? JobError(.general, "\(error)"))
+    }
+
+    try enter(.running)
+    let prepared: any PreparedWork
+    do {
+      prepared = try SnapshotWork(
+        request, machine: Machine(name: nil, nodes: nodes),
+        access: ImageAccess(log: log, files: ObservedFiles(observer: storage))
+      ).prepare(JobControl())
+    } catch {
+      try fail(error)
+      return id
+    }
+    try enter(.waiting)
+    try enter(.pending)
+    switch ImageCommitter(log: log).commit([CommitMember(id: id, work: prepared)]) {
+    case .committed:
+      _ = try prepared.finish()
+      try enter(.concluded)
+    case .notCommitted(let error):
+      // An undo that fails leaves a mark and garbage, which is looked at below.
+      try? prepared.undo()
+      try fail(error)
+    case .takenBack(let error):
+      prepared.abandon()
+      try fail(error)
+    case .unresolved(let error):
+      prepared.abandon()
+      try enter(.pending, error)
+    }
+    return id
+  }
+
+  /// Performs the job with a fault, and recovers; perhaps with a second fault, and again.
+  ///
+  /// - Returns: whether both faults have come about.
+  func rehearse(
+    _ fault: FaultyStorage.Fault, duringRecovery second: FaultyStorage.Fault? = nil
+  ) throws -> Bool {
+    try restoreDisks()
+    try bench.restart()
+    let storage = FaultyStorage(fault)
+    let id = try perform(storage)
+    guard storage.hasFailed else { return false }
+    let comment = Comment(rawValue: "\(piece), \(fault), then \(second.map { "\($0)" } ?? "none")")
+    try expectWholeDisks(comment)
+
+    if let second {
+      try bench.restart()
+      let storage = FaultyStorage(second)
+      let log = FaultyLog(catalog: bench.catalog, storage: storage)
+      _ = try? Recovery(
+        log: log, runner: bench.runner, files: ObservedFiles(observer: storage)
+      ).run()
+      guard storage.hasFailed else { return false }
+      try expectWholeDisks(comment)
+    }
+
+    try bench.restart()
+    let findings = try bench.recovery.run()
+    let unresolved = findings.filter { !$0.isResolved }
+    #expect(unresolved.isEmpty, comment)
+    #expect(try bench.recovery.run().isEmpty, comment)
+    #expect(try bench.openRecords().isEmpty, comment)
+    let states = try nodes.map { node in
+      let image = try Image.open(node.path, for: .read)
+      #expect(!image.isFenced, comment)
+      return try DiskState(image)
+    }
+    let job = try #require(try bench.job(id))
+    #expect(job.status == .concluded, comment)
+    #expect(states == (job.error == nil ? new : old), comment)
+    for node in nodes {
+      let check = try QemuImg.check(node.path)
+      #expect(check.isClean, "\(comment.rawValue): \(check.text)")
+    }
+    return true
+  }
+
+  /// Each disk is old or new and clean, or fenced; and no mixed set without a fence where the guest
+  /// would see it.
+  private func expectWholeDisks(_ comment: Comment) throws {
+    var states: [DiskState] = []
+    var isFenced = false
+    for (index, node) in nodes.enumerated() {
+      let image = try Image.open(node.path, for: .peek)
+      let state = try DiskState(image)
+      #expect(state == old[index] || state == new[index], comment)
+      states.append(state)
+      let check = try QemuImg.check(node.path)
+      if image.isFenced {
+        isFenced = true
+        #expect(check.status != 0, comment)
+        #expect(check.text.contains(fenceWords), "\(comment.rawValue): \(check.text)")
+      } else {
+        #expect(check.isClean, "\(comment.rawValue): \(check.text)")
+      }
+    }
+    #expect(piece.isFenced || !isFenced, comment)
+    if piece.isFenced, states != old, states != new { #expect(isFenced, comment) }
+  }
+}
+
+/// What QEMU says when it refuses a fenced image.
+let fenceWords = "Unsupported qcow2 feature(s): snapjob commit pending: run snapjob recover"
