@@ -40,7 +40,8 @@ extension JobRunner {
       return true
     }
     if record.status == .pending {
-      if record.error != nil { return true }
+      // As long as the job is still held here, a verb would meet it in its commit.
+      if record.error != nil, roster.live(record.id) == nil { return true }
       if orPending, try isAwaitingFinalize(record) { return true }
     }
     // A job that has ended here since the store was asked is met the next time.

@@ -75,7 +75,7 @@ import Testing
     #expect(table([]).nextID == "1")
     #expect(table([entry("7"), entry("3")]).nextID == "8")
     #expect(table([entry("abc"), entry("12x"), entry("")]).nextID == "13")
-    // Where the numbers end, the smallest that nobody has.
+    // No number is larger: the smallest that nobody has.
     #expect(table([entry("99999999999999999999999"), entry("1")]).nextID == "2")
   }
 
