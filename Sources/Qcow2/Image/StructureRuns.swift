@@ -1,5 +1,3 @@
-internal import ByteCoding
-
 extension Image {
   /// Where the image's own structures lie, as far as they are found without reading L1 tables: none of
   /// them may be counted as free when something is written.
@@ -22,18 +20,15 @@ extension Image {
     for entry in table.entries {
       runs.append(try run(at: entry.l1TableOffset, byteCount: UInt64(entry.l1Size) * 8))
     }
-    if let data = area.ext(HeaderExtension.bitmaps)?.data {
-      let directory = try BitmapsExtension(decoding: data, geometry: geometry)
+    // Bitmaps that another program has outdated may be gone already.
+    if let directory = try area.bitmapsExtension() {
       runs.append(try run(at: directory.directoryOffset, byteCount: directory.directoryByteCount))
     }
     for bitmap in bitmaps {
       runs.append(try run(at: bitmap.tableOffset, byteCount: UInt64(bitmap.tableSize) * 8))
     }
-    if let data = area.ext(HeaderExtension.luksHeader)?.data, data.count == 16 {
-      runs.append(
-        try run(
-          at: HostOffset(data.span.bytes.bigEndian(UInt64.self, at: 0)),
-          byteCount: data.span.bytes.bigEndian(UInt64.self, at: 8)))
+    if let area = try area.luksHeader() {
+      runs.append(try run(at: area.offset, byteCount: area.byteCount))
     }
     return runs
   }

@@ -58,6 +58,22 @@ import Testing
     #expect(try image.open().bitmapNames == ["b0"])
   }
 
+  @Test("Bitmaps that another program has outdated and freed are not in the way")
+  func outdatedBitmaps() throws {
+    let image = try TestImage(size: "4M", [], ["write -P 1 0 1M"])
+    try Command.run("qemu-img", ["bitmap", "--add", "-f", "qcow2", image.path, "b0"])
+    // What a program does that does not know bitmaps: it clears the bit and keeps the extension.
+    try image.poke(UInt64(0), at: 88)
+    let cluster = try image.open().cluster
+    try Command.run("qemu-img", ["check", "-q", "-r", "leaks", "-f", "qcow2", image.path])
+    try image.poke(cluster, at: 0)
+    #expect(try image.open().area.ext(HeaderExtension.bitmaps) != nil)
+    try image.expectClean()
+    try image.save("a")
+    try image.delete("a")
+    #expect(try image.open().bitmapNames == [])
+  }
+
   @Test(
     "Snapshots of a live VM are listed, loaded and deleted; their VM state leaves the disk alone")
   func liveSnapshots() throws {

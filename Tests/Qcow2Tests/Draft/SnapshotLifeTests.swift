@@ -71,7 +71,9 @@ struct ImageKind: Sendable, CustomTestStringConvertible {
     try image.expectClean()
   }
 
-  @Test("Several edits become true together, under one commit", arguments: ImageKind.all)
+  @Test(
+    "Several edits become true together, under one commit",
+    arguments: [0, 2, 5, 7].map { ImageKind.all[$0] })
   func combinedEdits(kind: ImageKind) throws {
     let image = try TestImage(size: kind.size, kind.options, ["write -P 1 0 200k"])
     let first = try QemuImg.contentDigest(image.path)

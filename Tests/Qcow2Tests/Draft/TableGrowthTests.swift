@@ -33,6 +33,20 @@ import Testing
     for tag in ["small", "large", "tiny"] { try image.delete(tag) }
   }
 
+  @Test("A disk without any size is saved, loaded and deleted", arguments: ["0.10", "1.1"])
+  func emptyDisk(compat: String) throws {
+    let image = try TestImage(size: "0", ["compat=\(compat)"])
+    try image.save("nothing")
+    if compat == "1.1" {
+      try QemuImg.resize(image.path, to: "1M")
+      try QemuIO.run(["write -P 1 0 1M"], on: image.path)
+    }
+    try image.load("nothing")
+    #expect(try image.open().virtualSize == 0)
+    try QemuImg.applySnapshot("nothing", in: image.path)
+    try image.delete("nothing")
+  }
+
   @Test("A version 2 entry without a disk size gets one before the size changes")
   func missingDiskSize() throws {
     let image = try TestImage(size: "1M", ["compat=0.10"], ["write -P 1 0 1M"])
