@@ -50,7 +50,8 @@ struct MachineTable {
           + "with '-'")
     }
     guard try find(name) == nil else {
-      throw JobError(.conflict, "Machine '\(name)' exists already. To see it: snapjob machine show \(name)")
+      throw JobError(
+        .conflict, "Machine '\(name)' exists already. To see it: snapjob machine show \(name)")
     }
     try db.execute(sql: "INSERT INTO machine (name) VALUES (?)", arguments: [name])
   }

@@ -9,7 +9,8 @@ extension ImageDraft {
 
   /// Bytes that ``prepare(commit:catalog:_:)`` will write, as an estimate from above; of a settled draft.
   public var writeByteCountEstimate: Int64 {
-    let tables = copiedSeen.count + newL2s.count + newData.count + refcounts.changedBlocks.count
+    let tables =
+      copiedSeen.count + newL2s.count + newData.count + refcounts.changedBlocks.count
       + blockSlack
     let l1Bytes = (activeL1.count + newL1s.values.reduce(0) { $0 + $1.count }) * 8
     let structures =

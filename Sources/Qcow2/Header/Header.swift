@@ -70,7 +70,9 @@ extension Header {
     do {
       var reader = ByteReader(bytes)
       guard try reader.read(UInt32.self) == Self.magic else {
-        throw Qcow2Error.notQcow2("it does not begin with a qcow2 header; check the path, or convert it with: qemu-img convert -O qcow2")
+        throw Qcow2Error.notQcow2(
+          "it does not begin with a qcow2 header; check the path, or convert it with: qemu-img convert -O qcow2"
+        )
       }
       version = try reader.read()
       guard version == 2 || version == 3 else {

@@ -24,7 +24,9 @@ struct JobView: Sendable, Hashable {
   /// Sentences for the user.
   var remarks: [String] { value["result"]?.texts("remarks") ?? [] }
   /// The nodes whose images changed; nil if that is not known.
-  var changedNodes: [String]? { value["result"]?["changed"] == nil ? nil : value["result"]?.texts("changed") }
+  var changedNodes: [String]? {
+    value["result"]?["changed"] == nil ? nil : value["result"]?.texts("changed")
+  }
   /// Bytes written into images.
   var bytesWritten: Int64 { value["result"]?.integer("bytes-written") ?? 0 }
   /// Bytes given back to the filesystem.

@@ -58,7 +58,8 @@ struct PreparedSnapshots: PreparedWork {
 
   func finish() throws -> String? {
     defer { locked.unlock() }
-    var result = SnapshotResult(bytesWritten: 0, bytesFreed: 0, changedNodes: members.map(\.node.name.description),
+    var result = SnapshotResult(
+      bytesWritten: 0, bytesFreed: 0, changedNodes: members.map(\.node.name.description),
       remarks: remarks)
     for member in members {
       result.bytesWritten += member.prepared.bytesWritten

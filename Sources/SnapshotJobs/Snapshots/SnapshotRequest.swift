@@ -58,7 +58,8 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
 
   /// Makes a result.
   public init(
-    bytesWritten: Int64, bytesFreed: Int64, changedNodes: [String]? = nil, pauseNanoseconds: Int64? = nil, remarks: [String] = []
+    bytesWritten: Int64, bytesFreed: Int64, changedNodes: [String]? = nil,
+    pauseNanoseconds: Int64? = nil, remarks: [String] = []
   ) {
     self.bytesWritten = bytesWritten
     self.bytesFreed = bytesFreed
