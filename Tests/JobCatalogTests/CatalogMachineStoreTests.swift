@@ -41,7 +41,7 @@ import Testing
     try catalog.addMachine(named: "web")
     #expect(failure { try catalog.addMachine(named: "web") }?.kind == .conflict)
     #expect(failure { try catalog.addMachine(named: "default") }?.kind == .conflict)
-    #expect(failure { try catalog.addMachine(named: "") }?.kind == .refused)
+    #expect(failure { try catalog.addMachine(named: "") }?.kind == .usage)
   }
 
   @Test func nodesKeepTheirOrderAndAllTheirProperties() throws {

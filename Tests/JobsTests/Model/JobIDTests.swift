@@ -15,6 +15,6 @@ struct JobIDTests {
     "Malformed ids are refused with QEMU's text",
     arguments: ["", "1a", "-a", ".a", "_a", "a b", "#block123", "a/b", "jöb", "é", "a\0", "a\n"])
   func malformed(_ name: String) {
-    #expect(throws: JobError(.general, "Invalid job ID '\(name)'")) { try JobID(name) }
+    #expect(throws: JobError(.usage, "Invalid job ID '\(name)'")) { try JobID(name) }
   }
 }
