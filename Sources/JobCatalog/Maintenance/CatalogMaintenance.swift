@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 public import Jobs
 
@@ -99,7 +100,13 @@ extension Catalog {
   ///
   /// - Throws: `JobError`: a conflict if the file exists, or what went wrong; no file is left
   ///   behind then.
-  public func backup(to path: String) throws(JobError) { try database.copy(to: path) }
+  public func backup(to path: String) throws(JobError) {
+    let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    guard FileManager.default.fileExists(atPath: directory) else {
+      throw JobError(.notFound, "\(path): there is no directory \(directory); choose another FILE")
+    }
+    try database.copy(to: path)
+  }
 }
 
 extension Timestamp {
