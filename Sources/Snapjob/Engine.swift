@@ -18,7 +18,7 @@ public final class Engine: Sendable {
   /// The newest catalog schema that this program knows.
   public static var catalogSchemaVersion: Int { Catalog.schemaVersion }
 
-  /// The exit code of the command line for a kind of failure as ``QMP/QMPError/kind`` names it; 1 for
+  /// The exit code of the command line for a kind of failure as `QMPError.kind` names it; 1 for
   /// none and for unknown ones.
   public static func exitCode(ofKind kind: String?) -> Int32 {
     let kind = kind.flatMap(FailureKind.init(rawValue:)) ?? .general
