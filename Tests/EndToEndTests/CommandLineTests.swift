@@ -123,4 +123,48 @@ import Testing
     #expect(result.text.contains("zero"))
     #expect(try program.run("check").status == 0)
   }
+
+  @Test("two spellings of one letter are two tags")
+  func tagsAreBytes() throws {
+    let program = try Program()
+    try program.makeDisks()
+    try program.run("save", "--tag", "caf\u{e9}")
+    #expect(try program.attempt(["delete", "--tag", "cafe\u{301}", "--yes"]).status == 4)
+    try program.run("save", "--tag", "cafe\u{301}")
+    try program.run("delete", "--tag", "caf\u{e9}", "--yes")
+    let left = try JSONValue(parsing: program.run("list", "--json").text)
+    #expect(left.array?.count == 1)
+    try program.run("load", "--tag", "cafe\u{301}", "--yes")
+  }
+
+  @Test("the fence of a disk in an open commit does not come off under another name")
+  func fenceUnderAnotherName() throws {
+    let program = try Program()
+    try program.makeDisks()
+    try program.run("save", "--tag", "old")
+    let killed = try program.attempt(["load", "--tag", "old", "--yes"], stopAt: "after-publish")
+    #expect(killed.status == 137)
+    try Command.run("ln", ["-s", "disk1.qcow2", program.path("alias.qcow2")])
+    let result = try program.attempt(["recover", "--abandon", "--file", "alias.qcow2"])
+    #expect(result.status == 5, "\(result.failure())")
+    #expect(try QemuImg.check(program.path("disk1.qcow2")).isClean == false)
+    try program.run("recover")
+    for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
+  }
+
+  @Test("recovery removes only the snapshot that the job made")
+  func recoveryKeepsTheUsersSnapshot() throws {
+    let program = try Program()
+    try program.makeDisks()
+    try QemuImg.create(program.path("disk2.qcow2"), size: "16M")
+    try program.run("node", "add", "disk2", "disk2.qcow2")
+    let killed = try program.attempt(["save", "--tag", "t"], stopAt: "after-publish")
+    #expect(killed.status == 137)
+    #expect(try program.tags() == [["t"], []])
+    try QemuIO.write(5, at: 0, length: 65536, in: program.path("disk0.qcow2"))
+    try QemuImg.createSnapshot("t", in: program.path("disk1.qcow2"))
+    try program.run("recover")
+    #expect(try program.tags() == [[], ["t"]])
+    for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
+  }
 }

@@ -89,6 +89,7 @@ struct JobFollower {
   ) async throws {
     guard cancelsOnSignal else { return try await start() }
     let starting = Starting()
+    let (id, output) = (id, output)
     let err = output.console.err
     let signals = session.surroundings.signals
     signals.take { signal, count in
@@ -97,7 +98,10 @@ struct JobFollower {
         starting.giveUp(because: signal)
         feed.yield(.signal(signal))
       case .leaveToRecovery:
-        err.write("\nsnapjob: stopped; the rest is left to recovery (snapjob recover)\n")
+        let failure = CommandFailure(
+          .failed, "stopped by a second signal; job \(id) is left to recovery (snapjob recover)")
+        err.write("snapjob: \(failure.message)\n")
+        output.json(failure.json)
         signals.endProcess(.failed)
       }
     }
