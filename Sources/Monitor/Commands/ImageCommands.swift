@@ -7,14 +7,23 @@ extension CommandTable {
   /// What looks into images: nodes of the machine, or files.
   static let imageCommands: [Command] = [
     Command(
-      "x-snapjob-check", [.optional("targets", .array(.string))],
+      "x-snapjob-check",
+      [
+        .optional("targets", .array(.string)),
+        .optional(
+          "repair",
+          .enumeration(
+            SchemaEnumeration("SnapjobRepairScope", RepairScope.allCases.map(\.rawValue)))),
+      ],
       returns: .array(.object(CheckReport.schema))
     ) { arguments, context in
       let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
+      let scope = arguments.string(ifPresent: "repair").flatMap(RepairScope.init(rawValue:))
       return .array(
         targets.map { target in
-          Result { () throws(Qcow2Error) in try context.services.images.check(target.path) }
-            .checkJSON(target)
+          Result { () throws(Qcow2Error) in
+            try context.services.images.check(target.path, repair: scope)
+          }.checkJSON(target)
         })
     },
 

@@ -33,7 +33,8 @@ extension CheckReport {
       ("check-errors", checkErrors), ("corruptions", corruptions), ("leaks", leaks),
       ("total-clusters", totalClusters), ("allocated-clusters", allocatedClusters),
       ("fragmented-clusters", fragmentedClusters),
-      ("compressed-clusters", compressedClusters),
+      ("compressed-clusters", compressedClusters), ("leaks-fixed", leaksFixed),
+      ("corruptions-fixed", corruptionsFixed),
     ]
   }
 
@@ -53,7 +54,8 @@ extension CheckReport {
               .optional("leaks", .integer), .optional("total-clusters", .integer),
               .optional("allocated-clusters", .integer),
               .optional("fragmented-clusters", .integer),
-              .optional("compressed-clusters", .integer),
+              .optional("compressed-clusters", .integer), .optional("leaks-fixed", .integer),
+              .optional("corruptions-fixed", .integer),
               .optional("image-end-offset", .unsigned), .required("exit-code", .integer),
               .required("messages", .array(.string)),
             ]))),

@@ -27,10 +27,10 @@ public protocol MachineImages: Sendable {
   /// Removes an image that a job has created and that nobody has used.
   func remove(_ path: String) throws(JobError)
 
-  /// Checks an image as `qemu-img check` does.
+  /// Checks an image as `qemu-img check` does, and repairs it first if that is asked for.
   ///
-  /// - Throws: `Qcow2Error` if the image cannot be checked.
-  func check(_ path: String) throws(Qcow2Error) -> CheckReport
+  /// - Throws: `Qcow2Error` if the image cannot be checked or repaired; it is as it was then.
+  func check(_ path: String, repair: RepairScope?) throws(Qcow2Error) -> CheckReport
 
   /// The name of the reader that ``verify(_:)`` compares ours with.
   var secondReaderName: String { get }

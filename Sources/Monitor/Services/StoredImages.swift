@@ -60,8 +60,11 @@ public struct StoredImages: MachineImages {
     }
   }
 
-  /// Checks an image.
-  public func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+  /// Checks an image, and repairs it first if that is asked for.
+  public func check(
+    _ path: String, repair: RepairScope?
+  ) throws(Qcow2Error) -> CheckReport {
+    if let repair { return try access.repair(path, repair) }
     do {
       return try Image.open(path, for: .check).check()
     } catch let error as Qcow2Error {

@@ -8,6 +8,10 @@ public struct CheckReport: Sendable, Hashable {
   public internal(set) var leaks = 0
   /// What could not be looked at; the other numbers are incomplete then.
   public internal(set) var checkErrors = 0
+  /// Of a repair: leaks that are gone.
+  public internal(set) var leaksFixed = 0
+  /// Of a repair: corruptions that are gone.
+  public internal(set) var corruptionsFixed = 0
   /// Clusters of the disk.
   public internal(set) var totalClusters = 0
   /// Clusters of the active state that have a place in the file.
@@ -43,6 +47,10 @@ public struct CheckReport: Sendable, Hashable {
 struct CheckFindings {
   /// What has been found.
   private(set) var report = CheckReport()
+  /// The first of those that a repair cannot mend; nil if it can mend all.
+  private(set) var firstLasting: String?
+  /// Why not all references could be counted; nil if they were. Nothing may be taken for a leak then.
+  private(set) var obstacle: String?
   /// Sentences about COPIED flags, which come behind the others as qemu-img has them.
   private var flagMessages: [String] = []
 
@@ -51,10 +59,20 @@ struct CheckFindings {
   /// - Parameters:
   ///   - message: the sentence.
   ///   - times: how often it is met: a table that several trees share counts for each.
-  mutating func corrupt(_ message: @autoclosure () -> String, times: Int = 1) {
+  ///   - isMendable: whether new refcounts, flags and snapshot entries make it good.
+  mutating func corrupt(
+    _ message: @autoclosure () -> String, times: Int = 1, isMendable: Bool = false
+  ) {
     guard times > 0 else { return }
     report.corruptions += times
+    if !isMendable, firstLasting == nil { firstLasting = message() }
     note(message())
+  }
+
+  /// Notes that something which leads to more clusters cannot be followed.
+  mutating func cannotFollow(_ message: String) {
+    corrupt(message)
+    obstacle = obstacle ?? message
   }
 
   /// Notes a COPIED flag that is wrong.
@@ -69,10 +87,18 @@ struct CheckFindings {
     note(message())
   }
 
-  /// Notes something that could not be looked at.
-  mutating func failure(_ message: @autoclosure () -> String, times: Int = 1) {
-    report.checkErrors += times
+  /// Notes a refcount that could not be looked at; a repair counts it anew.
+  mutating func unknownRefcount(_ message: @autoclosure () -> String) {
+    report.checkErrors += 1
     note(message())
+  }
+
+  /// Notes something that leads to more clusters and could not be looked at.
+  mutating func failure(_ message: String) {
+    report.checkErrors += 1
+    firstLasting = firstLasting ?? message
+    obstacle = obstacle ?? message
+    note(message)
   }
 
   private mutating func note(_ message: @autoclosure () -> String) {

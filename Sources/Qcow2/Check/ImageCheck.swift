@@ -11,13 +11,7 @@ extension Image {
   ///   (exit code 1); what the checkpoint throws.
   public func check(_ checkpoint: Checkpoint = { _ in }) throws -> CheckReport {
     do {
-      guard geometry.clusterCount(fileLength: fileLength) <= Limits.refcountMapClusterCount else {
-        throw Qcow2Error.overLimit("the file is too large to be checked")
-      }
-      let stored = try StoredRefcounts(self, checkpoint)
-      var check = ImageCheck(self, stored)
-      try check.countReferences(checkpoint)
-      return try check.compare(checkpoint)
+      return try ImageCheck(self, checkpoint).report
     } catch let error as Qcow2Error {
       throw error.in(path)
     }
@@ -32,37 +26,53 @@ struct ImageCheck {
   /// The refcounts on disk.
   let stored: StoredRefcounts
   /// The references found so far.
-  var references: ReferenceCounts
+  private(set) var references: ReferenceCounts
+  /// The references without those to the refcount table and blocks, which a repair makes anew.
+  private(set) var contentReferences: ReferenceCounts
   /// What is wrong.
   var findings = CheckFindings()
   /// Clusters of the file, and of references behind its end that are let pass.
   private(set) var clusterCount: Int
+  /// What was found.
+  private(set) var report = CheckReport()
 
   var geometry: ClusterGeometry { image.geometry }
 
-  init(_ image: Image, _ stored: StoredRefcounts) {
-    self.image = image
-    self.stored = stored
-    references = ReferenceCounts(order: image.geometry.refcountOrder)
+  /// Checks an image.
+  init(_ image: Image, _ checkpoint: Checkpoint) throws {
     clusterCount = image.geometry.clusterCount(fileLength: image.fileLength)
+    guard clusterCount <= Limits.refcountMapClusterCount else {
+      throw Qcow2Error.overLimit("the file is too large to be checked")
+    }
+    self.image = image
+    stored = try StoredRefcounts(image, checkpoint)
+    references = ReferenceCounts(order: image.geometry.refcountOrder)
+    contentReferences = references
+    try countContent(checkpoint)
+    contentReferences = references
+    countRefcountStructures()
+    try compare(checkpoint)
   }
 
-  /// Counts everything that the header leads to.
-  mutating func countReferences(_ checkpoint: Checkpoint) throws {
+  /// Counts everything that the header leads to but the refcounts.
+  private mutating func countContent(_ checkpoint: Checkpoint) throws {
     let header = image.header
     count(0, byteCount: UInt64(geometry.clusterSize))
     try countTrees(checkpoint)
     count(header.snapshotsOffset.bytes, byteCount: UInt64(image.table.byteCount))
     for (index, entry) in image.table.entries.enumerated()
     where entry.diskSize == nil && header.version >= 3 {
-      findings.corrupt("ERROR snapshot table entry \(index) is incomplete")
+      findings.corrupt("ERROR snapshot table entry \(index) is incomplete", isMendable: true)
     }
-    count(header.refcountTableOffset.bytes, byteCount: UInt64(stored.table.count * 8))
+    for (index, entry) in image.table.entries.enumerated() where entry.excessExtraByteCount > 0 {
+      findings.corrupt(
+        "ERROR snapshot table entry \(index) has \(entry.excessExtraByteCount) bytes of extra "
+          + "metadata too much", isMendable: true)
+    }
     if let pointer = try image.area.luksHeader() {
       count(pointer.offset.bytes, byteCount: pointer.byteCount)
     }
     try countBitmaps(checkpoint)
-    countRefcountBlocks()
   }
 
   /// Counts references to a range of the file.
@@ -71,14 +81,18 @@ struct ImageCheck {
   ///   - offset: where it begins.
   ///   - byteCount: how long it is.
   ///   - times: how often it is referred to.
-  mutating func count(_ offset: UInt64, byteCount: UInt64, times: Int = 1) {
+  ///   - isMendable: whether a repair makes it anew wherever it is.
+  mutating func count(
+    _ offset: UInt64, byteCount: UInt64, times: Int = 1, isMendable: Bool = false
+  ) {
     guard byteCount > 0 else { return }
     let (end, overflow) = offset.addingReportingOverflow(byteCount)
     // The last cluster of a file may be there in part.
     guard !overflow, end < UInt64(image.fileLength) + UInt64(geometry.clusterSize) else {
       findings.corrupt(
         "ERROR: counting reference for region exceeding the end of the file by one cluster or more: "
-          + "offset 0x\(hexadecimal(offset)) size 0x\(hexadecimal(byteCount))", times: times)
+          + "offset 0x\(hexadecimal(offset)) size 0x\(hexadecimal(byteCount))", times: times,
+        isMendable: isMendable)
       return
     }
     let bits = UInt64(geometry.clusterBits)
@@ -91,27 +105,34 @@ struct ImageCheck {
     clusterCount = max(clusterCount, last + 1)
   }
 
-  /// Counts the refcount blocks, each of which must have its cluster to itself.
-  private mutating func countRefcountBlocks() {
+  /// Counts the refcount table and the refcount blocks, each of which must have its cluster to itself.
+  private mutating func countRefcountStructures() {
+    count(
+      image.header.refcountTableOffset.bytes, byteCount: UInt64(stored.table.count * 8),
+      isMendable: true)
     for (index, word) in stored.table.enumerated() where word != 0 {
       let offset = HostOffset(word)
       if word & 0x1ff != 0 {
-        findings.corrupt("ERROR refcount table entry \(index) has reserved bits set")
+        findings.corrupt("ERROR refcount table entry \(index) has reserved bits set", isMendable: true)
       } else if !geometry.isAligned(offset) {
         findings.corrupt(
-          "ERROR refcount block \(index) is not cluster aligned; refcount table entry corrupted")
+          "ERROR refcount block \(index) is not cluster aligned; refcount table entry corrupted",
+          isMendable: true)
       } else if geometry.cluster(at: offset).index >= clusterCount {
-        findings.corrupt("ERROR refcount block \(index) is outside image")
+        findings.corrupt("ERROR refcount block \(index) is outside image", isMendable: true)
       } else {
         count(word, byteCount: UInt64(geometry.clusterSize))
         let found = references[geometry.cluster(at: offset)]
-        if found != 1 { findings.corrupt("ERROR refcount block \(index) refcount=\(found)") }
+        if found != 1 {
+          findings.corrupt(
+            "ERROR refcount block \(index) refcount=\(found)", isMendable: true)
+        }
       }
     }
   }
 
   /// Compares the references with the stored refcounts, and makes the report.
-  mutating func compare(_ checkpoint: Checkpoint) throws -> CheckReport {
+  private mutating func compare(_ checkpoint: Checkpoint) throws {
     // One refcount block or one page of references, whichever is smaller, is passed over at once.
     let step = min(geometry.refcountBlockEntryCount, ReferenceCounts.pageCount)
     var highest = 0
@@ -126,7 +147,7 @@ struct ImageCheck {
     }
     let size = image.header.size
     let clusterSize = UInt64(geometry.clusterSize)
-    return findings.finish(
+    report = findings.finish(
       totalClusters: Int(size / clusterSize) + (size % clusterSize == 0 ? 0 : 1),
       imageEndOffset: UInt64(highest + 1) * clusterSize)
   }
@@ -135,13 +156,13 @@ struct ImageCheck {
     for cluster in clusters {
       let found = page.isEmpty ? 0 : UInt64(page[cluster & (ReferenceCounts.pageCount - 1)])
       guard let count = stored[HostCluster(cluster)] else {
-        findings.failure(
+        findings.unknownRefcount(
           "Can't get refcount for cluster \(cluster): its refcount block is misplaced")
         continue
       }
       if count > 0 || found > 0 { highest = cluster }
       if count < found {
-        findings.corrupt("ERROR cluster \(cluster) refcount=\(count) reference=\(found)")
+        findings.corrupt("ERROR cluster \(cluster) refcount=\(count) reference=\(found)", isMendable: true)
       } else if count > found {
         findings.leak("Leaked cluster \(cluster) refcount=\(count) reference=\(found)")
       }

@@ -27,6 +27,14 @@ struct ReferenceCounts {
     return pages[page][cluster.index & (Self.pageCount - 1)]
   }
 
+  /// Whether one of these clusters may have a count: false is certain.
+  func hasAny(in clusters: Range<Int>) -> Bool {
+    guard let last = clusters.last else { return false }
+    return (clusters.lowerBound >> Self.pageBits...last >> Self.pageBits).contains {
+      !page($0).isEmpty
+    }
+  }
+
   /// The counts of a page; empty if there are none.
   func page(_ index: Int) -> [UInt32] { index < pages.count ? pages[index] : [] }
 

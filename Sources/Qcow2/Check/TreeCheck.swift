@@ -19,11 +19,11 @@ extension ImageCheck {
       at: header.l1TableOffset, entryCount: Int(header.l1Size), isActive: true, &uses, checkpoint)
     for (index, entry) in image.table.entries.enumerated() {
       if !geometry.isAligned(entry.l1TableOffset) {
-        findings.corrupt(
+        findings.cannotFollow(
           "ERROR snapshot table entry \(index) l1_offset=0x\(hexadecimal(entry.l1TableOffset.bytes)): "
             + "L1 table is not cluster aligned; snapshot table entry corrupted")
       } else if Int(entry.l1Size) > Limits.l1ByteCount / 8 {
-        findings.corrupt(
+        findings.cannotFollow(
           "ERROR snapshot table entry \(index) l1_size=\(entry.l1Size): "
             + "L1 table is too large; snapshot table entry corrupted")
       } else {
@@ -96,7 +96,9 @@ extension ImageCheck {
       index += step
       if entry | subclusters == 0 { continue }
       if entry & TableEntry.compressed != 0 {
-        if countCompressed(entry, subclusters, use.total) {
+        if countCompressed(
+          entry, subclusters, use.total, isActiveOnly: use.active == use.total)
+        {
           allocated += 1
           compressed += 1
         }
@@ -125,15 +127,15 @@ extension ImageCheck {
   }
 
   /// Counts the clusters that a compressed cluster's bytes touch; returns false if the entry is not
-  /// valid.
+  /// valid. A repair rewrites tables that only the active state uses.
   private mutating func countCompressed(
-    _ entry: UInt64, _ subclusters: UInt64, _ times: Int
+    _ entry: UInt64, _ subclusters: UInt64, _ times: Int, isActiveOnly: Bool
   ) -> Bool {
     let (offset, byteCount) = ClusterMapping.compressedExtent(entry, geometry)
     if entry & TableEntry.copied != 0 {
       findings.corrupt(
         "ERROR: coffset=0x\(hexadecimal(offset.bytes)): copied flag must never be set for compressed "
-          + "clusters", times: times)
+          + "clusters", times: times, isMendable: isActiveOnly)
     }
     guard subclusters == 0 else {
       findings.corrupt(

@@ -33,9 +33,10 @@ struct DraftWriter {
   mutating func write() throws -> Header {
     var header = image.header
     header.size = draft.size
+    if let recount = draft.recount { header.incompatible.subtract(recount.clearedFeatures) }
     let moved = try writeL2Tables()
     for (offset, bytes) in draft.newData { try write(bytes, HostOffset(offset)) }
-    try writeActiveL1(moved, &header)
+    if draft.recount?.correctsFlags != false { try writeActiveL1(moved, &header) }
     try writeSnapshotL1s(moved)
     try writeSnapshotTable(&header)
     try writeRefcounts(&header)
@@ -55,6 +56,8 @@ struct DraftWriter {
       try writeWords(words, HostOffset(offset))
     }
 
+    let correctsAll = draft.recount?.correctsFlags
+    if correctsAll == false { return [:] }
     let active = Set(draft.activeL1)
     var references: [UInt64: Int] = [:]
     for offset in draft.activeL1 where offset != 0 { references[offset, default: 0] += 1 }
@@ -63,6 +66,7 @@ struct DraftWriter {
     }
     let candidates = references.keys.filter { offset in
       guard draft.newL2s[offset] == nil else { return false }
+      if correctsAll == true { return draft.refcounts[cluster(offset)] > 0 }
       let isCounted = draft.treeDeltas[offset] != nil
       return draft.copiedSeen.contains(offset) || (!isCounted && !active.contains(offset))
         || (draft.refcounts.hasReachedOne && draft.refcounts[cluster(offset)] == 1)
@@ -123,7 +127,12 @@ struct DraftWriter {
     while index < range.upperBound {
       let entry = words[index]
       let offset = entry & TableEntry.offsetMask
-      if entry & TableEntry.compressed == 0, offset != 0 {
+      if entry & TableEntry.compressed != 0 {
+        if entry & TableEntry.copied != 0 {
+          words[index] = entry & ~TableEntry.copied
+          isChanged = true
+        }
+      } else if offset != 0 {
         let isOnly = isActive && refcounts[geometry.cluster(at: HostOffset(offset))] == 1
         let wanted = isOnly ? entry | TableEntry.copied : entry & ~TableEntry.copied
         if wanted != entry {
@@ -191,11 +200,15 @@ struct DraftWriter {
   // MARK: Refcounts
 
   private mutating func writeRefcounts(_ header: inout Header) throws {
-    let old = HostRun(
-      first: geometry.cluster(at: header.refcountTableOffset),
-      count: Int(header.refcountTableClusters))
-    for index in 0..<old.count { try draft.refcounts.add(-1, to: old[index]) }
-    var run = try newRun(old.count)
+    var tableClusters = 1
+    if draft.recount == nil {
+      let old = HostRun(
+        first: geometry.cluster(at: header.refcountTableOffset),
+        count: Int(header.refcountTableClusters))
+      for index in 0..<old.count { try draft.refcounts.add(-1, to: old[index]) }
+      tableClusters = old.count
+    }
+    var run = try newRun(tableClusters)
     try draft.refcounts.relocateChangedBlocks()
     while true {
       let needed = geometry.clusterCount(bytes: draft.refcounts.blockClusters.count * 8)

@@ -33,6 +33,8 @@ public struct ImageDraft: Sendable {
   var droppedRuns: [HostRun] = []
   /// On-disk tables in which a COPIED flag was seen while their references were counted.
   var copiedSeen: Set<UInt64> = []
+  /// What to do because the refcounts were counted anew; nil if those on disk are used.
+  var recount: Recount?
   /// Whether ``settle(_:)`` has run.
   var isSettled = false
 
@@ -46,21 +48,47 @@ public struct ImageDraft: Sendable {
   /// - Throws: ``Qcow2Error`` if the image's tables cannot be read or are damaged.
   public init(_ image: Image) throws(Qcow2Error) {
     do {
-      self.image = image
-      size = image.header.size
-      table = image.table
-      table.completeDiskSizes(image.header.size)
-      refcounts = try image.loadRefcounts()
-      for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
-        try refcounts.requireUse(of: run)
+      // Lazy refcounts that were not brought up to date are wrong on disk.
+      let isDirty = image.header.incompatible.contains(.dirty)
+      self.init(
+        image, refcounts: try isDirty ? image.recountRefcounts() : image.loadRefcounts(),
+        activeL1: try image.readActiveL1(),
+        recount: isDirty ? Recount(clearedFeatures: .dirty, correctsFlags: true) : nil)
+      if !isDirty {
+        for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
+          try refcounts.requireUse(of: run)
+        }
       }
-      activeL1 = try image.readActiveL1().map { $0 & TableEntry.offsetMask }
     } catch let error {
       throw error.in(image.path)
     }
+    table.completeDiskSizes(size)
+    dropVMStateOfActiveL1()
+  }
+
+  /// Starts a draft with refcounts and an active L1 table that are known already.
+  init(_ image: Image, refcounts: RefcountMap, activeL1: [UInt64], recount: Recount?) {
+    self.image = image
+    self.refcounts = refcounts
+    self.activeL1 = activeL1.map { $0 & TableEntry.offsetMask }
+    self.recount = recount
+    size = image.header.size
+    table = image.table
+  }
+
+  /// Leaves out what the active L1 table has beyond the disk.
+  mutating func dropVMStateOfActiveL1() {
     let needed = Int(geometry.l1EntryCount(diskSize: size))
     for offset in activeL1[needed...] { addTree(offset, -1) }
     activeL1.removeSubrange(needed...)
+  }
+
+  /// What follows from refcounts that were counted anew: table and blocks are all written.
+  struct Recount: Sendable, Hashable {
+    /// Feature bits that are not true any more.
+    let clearedFeatures: IncompatibleFeatures
+    /// Whether every COPIED flag of the active state is set to what the counts say.
+    let correctsFlags: Bool
   }
 
   mutating func addTree(_ offset: UInt64, _ delta: Int) {

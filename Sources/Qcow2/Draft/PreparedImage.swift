@@ -40,7 +40,7 @@ public struct PreparedImage: Sendable {
     do {
       try original.writeFirstSector(marked.bytes)
       StopPoint.afterMark.reach()
-      image = try original.reloaded(for: .change)
+      image = try original.reloaded()
     } catch {
       try Self.undo(original, unmarked, lengthBefore, [], because: error)
       throw error
@@ -49,6 +49,10 @@ public struct PreparedImage: Sendable {
     do {
       var area = image.area
       area.header = try writer.write()
+      if draft.recount != nil, !area.header.autoclear.contains(.bitmaps) {
+        // Another program has outdated the bitmaps: nobody counted their clusters.
+        area.extensions.removeAll { $0.type == HeaderExtension.bitmaps }
+      }
       after = try FirstSector(
         encoding: area, marks: Marks(last: commit, pending: nil, catalog: catalog),
         cluster: image.cluster

@@ -53,7 +53,7 @@ extension ImageDraft {
     }
     // Taken out so that the closure does not hold `self` while the reader runs.
     var map = refcounts
-    refcounts = RefcountMap(geometry: geometry, blocks: [], blockClusters: [], clusterLimit: 0)
+    refcounts = RefcountMap(rebuilding: geometry, blocks: [], clusterLimit: 0)
     var copied: Set<UInt64> = []
     try image.file.readTables(onDisk, geometry: geometry) { offset, words, range in
       let delta = deltas[offset.bytes] ?? 0

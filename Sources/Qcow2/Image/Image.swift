@@ -15,16 +15,23 @@ public final class Image: Sendable {
     case recovery
     /// Checking: as ``read``, whatever state the image is in.
     case check
+    /// Repairing: as ``check``, and changing it.
+    case repair
 
     fileprivate var lockMode: ImageLock.Mode {
       switch self {
       case .peek: .peek
       case .read, .check: .read
-      case .change, .recovery: .write
+      case .change, .recovery, .repair: .write
       }
     }
+
+    /// Whether what is wrong in the image is a finding, and no reason to refuse it.
+    fileprivate var toleratesDamage: Bool { self == .check || self == .repair }
   }
 
+  /// What it was opened for.
+  let purpose: Purpose
   /// The file.
   let file: any ImageFile
   /// What keeps others away; held as long as this image lives.
@@ -41,9 +48,10 @@ public final class Image: Sendable {
   let fileLength: Int64
 
   private init(
-    file: any ImageFile, lock: ImageLock, area: HeaderArea, cluster: [UInt8], table: SnapshotTable,
-    bitmaps: [BitmapDirectoryEntry], fileLength: Int64
+    purpose: Purpose, file: any ImageFile, lock: ImageLock, area: HeaderArea, cluster: [UInt8],
+    table: SnapshotTable, bitmaps: [BitmapDirectoryEntry], fileLength: Int64
   ) {
+    self.purpose = purpose
     self.file = file
     self.lock = lock
     self.area = area
@@ -145,7 +153,7 @@ extension Image {
   }
 
   /// The same image read anew through the same file and under the same locks.
-  func reloaded(for purpose: Purpose) throws(Qcow2Error) -> Image {
+  func reloaded() throws(Qcow2Error) -> Image {
     do { return try Self.load(file, lock, for: purpose) } catch { throw error.in(path) }
   }
 
@@ -168,8 +176,8 @@ extension Image {
     let table = try readSnapshotTable(file, area.header, fileLength: fileLength, for: purpose)
     let bitmaps = try readBitmapDirectory(file, area)
     return Image(
-      file: file, lock: lock, area: area, cluster: cluster, table: table, bitmaps: bitmaps,
-      fileLength: fileLength)
+      purpose: purpose, file: file, lock: lock, area: area, cluster: cluster, table: table,
+      bitmaps: bitmaps, fileLength: fileLength)
   }
 
   /// Throws what opening the image for ``Purpose/change`` would throw because of its state.
@@ -185,17 +193,12 @@ extension Image {
         "the image keeps its data in an external data file; such images have no internal snapshots")
     }
     // As in QEMU, a check goes on without one: every cluster in use is counted as free then.
-    if area.header.refcountTableClusters == 0, purpose != .check {
+    if area.header.refcountTableClusters == 0, !purpose.toleratesDamage {
       throw .malformed("Image does not contain a reference count table", at: 56)
     }
-    guard purpose == .change else { return }
-    if features.contains(.corrupt) {
-      throw .corrupt("the image is marked corrupt; repair it with: qemu-img check -r all")
-    }
-    if features.contains(.dirty) {
-      throw .unsupported(
-        "the image was not closed cleanly (lazy refcounts, dirty bit); repair it with: "
-          + "qemu-img check -r all")
+    guard purpose == .change || purpose == .repair else { return }
+    if features.contains(.corrupt), purpose == .change {
+      throw .corrupt("the image is marked corrupt; repair it with: snapjob check --repair all")
     }
     if features.contains(.commitPending) {
       throw .conflict(
@@ -216,7 +219,8 @@ extension Image {
     let count = Int(header.snapshotCount)
     guard count > 0 else { return SnapshotTable() }
     let offset = Int64(header.snapshotsOffset.bytes)
-    let available = purpose == .check ? Int64(Limits.snapshotTableByteCount) : fileLength - offset
+    let available =
+      purpose.toleratesDamage ? Int64(Limits.snapshotTableByteCount) : fileLength - offset
     guard available > 0 else {
       throw .malformed("the snapshot table lies beyond the end of the file", at: 64)
     }
@@ -225,8 +229,9 @@ extension Image {
       let length = Int(min(Int64(guess), available))
       let bytes = try file.readZeroPadded(byteCount: length, at: offset)
       do {
-        let table = try SnapshotTable(decoding: bytes, count: count)
-        if purpose != .check { try table.validate(header.geometry) }
+        let table = try SnapshotTable(
+          decoding: bytes, count: count, dropsExcessExtraData: purpose == .repair)
+        if !purpose.toleratesDamage { try table.validate(header.geometry) }
         return table
       } catch let error as Qcow2Error {
         throw error

@@ -17,7 +17,7 @@ extension Image {
     let blocks = try readBlocks(clusters)
     return RefcountMap(
       geometry: geometry, blocks: blocks, blockClusters: clusters,
-      clusterLimit: file.isBlockDevice ? Int(fileLength >> Int64(geometry.clusterBits)) : 1 << 47)
+      clusterLimit: clusterLimit)
   }
 
   private func blockCluster(

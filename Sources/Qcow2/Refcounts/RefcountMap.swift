@@ -26,6 +26,17 @@ struct RefcountMap: Sendable {
   /// log2 of the counts in a block.
   private let blockShift: Int
 
+  /// A count with its mark.
+  struct Count: Sendable, Hashable {
+    fileprivate let word: UInt32
+
+    /// Free, and may be written to.
+    static let unused = Count(word: 0)
+
+    /// A count of a cluster that must not be written to, be the count 0.
+    static func used(_ count: UInt32) -> Count { Count(word: count | RefcountMap.used) }
+  }
+
   private static let used: UInt32 = 1 << 31
   private static let countMask: UInt32 = used - 1
 
@@ -47,6 +58,27 @@ struct RefcountMap: Sendable {
       }
     }
     self.loadedEnd = loadedEnd
+  }
+
+  /// Starts from counts that have no place on disk: every block is to be written.
+  ///
+  /// - Parameters:
+  ///   - geometry: the image's.
+  ///   - blocks: the counts by refcount block; an empty array for a block of which all are unused.
+  ///   - clusterLimit: clusters that the file has room for.
+  init(rebuilding geometry: ClusterGeometry, blocks: [[Count]], clusterLimit: Int) {
+    self.geometry = geometry
+    self.clusterLimit = clusterLimit
+    self.blocks = blocks.map { $0.map(\.word) }
+    blockClusters = [HostCluster?](repeating: nil, count: blocks.count)
+    isChanged = blocks.map { !$0.isEmpty }
+    blockShift = geometry.refcountBlockEntryCount.trailingZeroBitCount
+    loadedEnd =
+      self.blocks.indices.reversed().lazy.compactMap { [blocks = self.blocks, blockShift] block in
+        blocks[block].lastIndex { $0 != 0 }.map { block << blockShift + $0 + 1 }
+      }.first ?? 0
+    // Whether a count was another one on disk is not known.
+    hasReachedOne = true
   }
 
   /// Refuses an image that counts clusters of its own structures as free: they could be handed out.

@@ -24,6 +24,8 @@ struct SnapshotEntry: Sendable, Hashable {
   var icount: UInt64?
   /// Extra data that this version does not know, kept byte for byte.
   var unknownExtraData: [UInt8]
+  /// Bytes of extra data beyond the limit, which a repair passes over.
+  var excessExtraByteCount = 0
 
   /// All ones: no instruction count.
   static let noInstructionCount = UInt64.max
@@ -57,11 +59,15 @@ struct SnapshotTable: Sendable, Hashable {
   /// - Parameters:
   ///   - bytes: the table; more may follow.
   ///   - count: entries, checked against the limit.
+  ///   - dropsExcessExtraData: whether extra data beyond the limit is passed over, for a repair;
+  ///     otherwise it is an error.
   /// - Throws: ``Qcow2Error``; ``ByteCodingError`` if the bytes end before the table does.
-  init(decoding bytes: [UInt8], count: Int) throws {
+  init(decoding bytes: [UInt8], count: Int, dropsExcessExtraData: Bool = false) throws {
     var reader = ByteReader(bytes)
     for index in 0..<count {
-      entries.append(try SnapshotEntry(decoding: &reader, index: index))
+      entries.append(
+        try SnapshotEntry(
+          decoding: &reader, index: index, dropsExcessExtraData: dropsExcessExtraData))
       byteCount = reader.position
       if byteCount > Limits.snapshotTableByteCount {
         throw Qcow2Error.overLimit("Snapshot table is too big")
@@ -93,6 +99,11 @@ struct SnapshotTable: Sendable, Hashable {
     }
   }
 
+  /// Leaves out extra data beyond the limit, so that QEMU opens the image.
+  mutating func dropExcessExtraData() {
+    for index in entries.indices { entries[index].excessExtraByteCount = 0 }
+  }
+
   /// An id that no entry has: one more than the largest decimal id, as QEMU counts.
   var nextID: String {
     let largest = entries.map { Self.leadingNumber($0.id) }.max() ?? 0
@@ -119,7 +130,9 @@ struct SnapshotTable: Sendable, Hashable {
 }
 
 extension SnapshotEntry {
-  fileprivate init(decoding reader: inout ByteReader, index: Int) throws {
+  fileprivate init(
+    decoding reader: inout ByteReader, index: Int, dropsExcessExtraData: Bool
+  ) throws {
     l1TableOffset = HostOffset(try reader.read())
     l1Size = try reader.read()
     let idByteCount: UInt16 = try reader.read()
@@ -129,12 +142,15 @@ extension SnapshotEntry {
     vmClockNanoseconds = try reader.read()
     vmStateSize = UInt64(try reader.read(UInt32.self))
     let extraByteCount: UInt32 = try reader.read()
-    guard extraByteCount <= Limits.snapshotExtraDataByteCount else {
+    excessExtraByteCount = max(0, Int(extraByteCount) - Limits.snapshotExtraDataByteCount)
+    guard excessExtraByteCount == 0 || dropsExcessExtraData else {
       throw Qcow2Error.overLimit(
         "Too much extra metadata in snapshot table entry \(index); "
-          + "qemu-img check -r all can remove it")
+          + "snapjob check --repair all removes it")
     }
-    var extra = ByteReader(try reader.read(byteCount: Int(extraByteCount)))
+    var extra = ByteReader(
+      try reader.read(byteCount: Int(extraByteCount) - excessExtraByteCount))
+    try reader.skip(byteCount: excessExtraByteCount)
     if extra.remaining >= 8 { vmStateSize = try extra.read() }
     diskSize = extra.remaining >= 8 ? try extra.read(UInt64.self) : nil
     icount = extra.remaining >= 8 ? try extra.read(UInt64.self) : nil

@@ -5,34 +5,40 @@ import QMP
 struct CheckCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Check images as qemu-img check does.",
+    abstract: "Check images as qemu-img check does, and repair them.",
     discussion: """
       An argument with a slash is a file, otherwise a node, otherwise an existing file. Without \
       arguments all nodes of the machine are checked.
 
-      Exit codes are those of qemu-img check, the worst of several: 0 clean, 1 could not check, \
-      2 corrupt, 3 leaks, 63 not supported.
+      A repair works out everything new beside the old and switches the image by one write: stopped \
+      anywhere, the image is as it was. leaks gives back clusters that are counted as used and are \
+      not; all also corrects refcounts, COPIED flags and snapshot entries, and clears the marks \
+      "dirty" and "corrupt" if nothing is left that is wrong. Entries that lead nowhere stay.
+
+      Exit codes are those of qemu-img check, after a repair too, the worst of several: 0 clean, \
+      1 could not check, 2 corrupt, 3 leaks, 63 not supported.
 
       Examples:
         snapjob check
         snapjob check disk0 ./other.qcow2
+        snapjob check --repair leaks
+        snapjob check --repair all ./disk.qcow2
       """)
 
   @Argument(help: "Nodes or files.", completion: .file()) var targets: [String] = []
-  @Option(help: .hidden) var repair: String?
+  @Option(help: "What to repair: leaks or all.") var repair: Repair?
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    if repair != nil {
-      throw CommandFailure(
-        .usage, "--repair is not supported by this version. Use: qemu-img check -r leaks FILE")
-    }
     let output = session.output
+    let request = QMPValue.present([
+      "targets": .list(session.targets(targets)),
+      "repair": repair.map { .string($0.rawValue) },
+    ])
     return try await session.withEndpoint { endpoint in
       let checks: QMPValue
       do {
-        checks = try await endpoint.execute(
-          "x-snapjob-check", ["targets": .list(session.targets(targets))])
+        checks = try await endpoint.execute("x-snapjob-check", request)
       } catch let error as QMPError {
         // qemu-img's code for everything that keeps it from checking.
         throw CommandFailure(.failed, error.desc, class: error.errorClass)
@@ -52,7 +58,15 @@ struct CheckCommand: Verb {
     for message in report.messages {
       output.console.err.write((report.isChecked ? "" : "snapjob: \(name): ") + message + "\n")
     }
-    if report.isChecked, !output.isQuiet { output.line(report.text) }
+    guard report.isChecked, !output.isQuiet else { return }
+    if let repaired = report.repairText { output.line(repaired) }
+    output.line(report.text)
+  }
+
+  /// What a repair mends.
+  enum Repair: String, ExpressibleByArgument, CaseIterable {
+    case leaks
+    case all
   }
 }
 

@@ -29,6 +29,20 @@ struct CheckReport {
   /// Whether the image could be looked at.
   var isChecked: Bool { [0, 2, 3].contains(status.rawValue) }
 
+  /// What `qemu-img check -r` prints of what it has mended; nil for nothing.
+  var repairText: String? {
+    let leaks = result.integer("leaks-fixed")
+    let corruptions = result.integer("corruptions-fixed")
+    guard leaks > 0 || corruptions > 0 else { return nil }
+    return """
+      The following inconsistencies were found and repaired:
+
+          \(leaks) leaked clusters
+          \(corruptions) corruptions
+
+      """
+  }
+
   /// What `qemu-img check` prints for people about an image that could be looked at.
   var text: String {
     let corruptions = result.integer("corruptions")

@@ -93,7 +93,7 @@ final class MemoryImages: MachineImages {
     state.withLock { state in _ = state.files.remove(path) }
   }
 
-  func check(_ path: String) throws(Qcow2Error) -> CheckReport {
+  func check(_ path: String, repair: RepairScope?) throws(Qcow2Error) -> CheckReport {
     try state.withLock { state in state.checks[path] ?? .success(CheckReport()) }.get()
   }
 
