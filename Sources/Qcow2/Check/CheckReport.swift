@@ -47,10 +47,14 @@ public struct CheckReport: Sendable, Hashable {
 struct CheckFindings {
   /// What has been found.
   private(set) var report = CheckReport()
+  /// Corruptions that new refcounts, flags and snapshot entries mend.
+  private(set) var mendableCount = 0
   /// The first of those that a repair cannot mend; nil if it can mend all.
   private(set) var firstLasting: String?
   /// Why not all references could be counted; nil if they were. Nothing may be taken for a leak then.
   private(set) var obstacle: String?
+  /// Those that are about COPIED flags.
+  private(set) var wrongFlagCount = 0
   /// Sentences about COPIED flags, which come behind the others as qemu-img has them.
   private var flagMessages: [String] = []
 
@@ -65,19 +69,25 @@ struct CheckFindings {
   ) {
     guard times > 0 else { return }
     report.corruptions += times
-    if !isMendable, firstLasting == nil { firstLasting = message() }
+    if isMendable {
+      mendableCount += times
+    } else if firstLasting == nil {
+      firstLasting = message()
+    }
     note(message())
   }
 
-  /// Notes that something which leads to more clusters cannot be followed.
-  mutating func cannotFollow(_ message: String) {
-    corrupt(message)
-    obstacle = obstacle ?? message
+  /// Notes a corruption of something that leads to more clusters: nobody can count those.
+  mutating func cannotFollow(_ message: @autoclosure () -> String, times: Int = 1) {
+    guard times > 0 else { return }
+    obstacle = obstacle ?? message()
+    corrupt(message(), times: times)
   }
 
   /// Notes a COPIED flag that is wrong.
   mutating func wrongFlag(_ message: @autoclosure () -> String, times: Int = 1) {
     report.corruptions += times
+    wrongFlagCount += times
     if flagMessages.count < CheckReport.messageLimit { flagMessages.append(message()) }
   }
 

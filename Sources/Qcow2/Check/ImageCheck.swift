@@ -59,7 +59,7 @@ struct ImageCheck {
     let header = image.header
     count(0, byteCount: UInt64(geometry.clusterSize))
     try countTrees(checkpoint)
-    count(header.snapshotsOffset.bytes, byteCount: UInt64(image.table.byteCount))
+    count(header.snapshotsOffset.bytes, byteCount: UInt64(image.table.byteCount), .table)
     for (index, entry) in image.table.entries.enumerated()
     where entry.diskSize == nil && header.version >= 3 {
       findings.corrupt("ERROR snapshot table entry \(index) is incomplete", isMendable: true)
@@ -75,24 +75,38 @@ struct ImageCheck {
     try countBitmaps(checkpoint)
   }
 
+  /// What a range of the file is for.
+  enum Nature {
+    /// Guest data and other things that lead nowhere.
+    case content
+    /// Something that leads to more clusters.
+    case table
+    /// The refcount table, which a repair makes anew wherever it is.
+    case refcounts
+  }
+
   /// Counts references to a range of the file.
   ///
   /// - Parameters:
   ///   - offset: where it begins.
   ///   - byteCount: how long it is.
   ///   - times: how often it is referred to.
-  ///   - isMendable: whether a repair makes it anew wherever it is.
+  ///   - nature: what lies there.
   mutating func count(
-    _ offset: UInt64, byteCount: UInt64, times: Int = 1, isMendable: Bool = false
+    _ offset: UInt64, byteCount: UInt64, times: Int = 1, _ nature: Nature = .content
   ) {
     guard byteCount > 0 else { return }
     let (end, overflow) = offset.addingReportingOverflow(byteCount)
     // The last cluster of a file may be there in part.
     guard !overflow, end < UInt64(image.fileLength) + UInt64(geometry.clusterSize) else {
-      findings.corrupt(
+      let message =
         "ERROR: counting reference for region exceeding the end of the file by one cluster or more: "
-          + "offset 0x\(hexadecimal(offset)) size 0x\(hexadecimal(byteCount))", times: times,
-        isMendable: isMendable)
+        + "offset 0x\(hexadecimal(offset)) size 0x\(hexadecimal(byteCount))"
+      switch nature {
+      case .content: findings.corrupt(message, times: times)
+      case .table: findings.cannotFollow(message, times: times)
+      case .refcounts: findings.corrupt(message, times: times, isMendable: true)
+      }
       return
     }
     let bits = UInt64(geometry.clusterBits)
@@ -109,11 +123,12 @@ struct ImageCheck {
   private mutating func countRefcountStructures() {
     count(
       image.header.refcountTableOffset.bytes, byteCount: UInt64(stored.table.count * 8),
-      isMendable: true)
+      .refcounts)
     for (index, word) in stored.table.enumerated() where word != 0 {
       let offset = HostOffset(word)
       if word & 0x1ff != 0 {
-        findings.corrupt("ERROR refcount table entry \(index) has reserved bits set", isMendable: true)
+        findings.corrupt(
+          "ERROR refcount table entry \(index) has reserved bits set", isMendable: true)
       } else if !geometry.isAligned(offset) {
         findings.corrupt(
           "ERROR refcount block \(index) is not cluster aligned; refcount table entry corrupted",
@@ -162,7 +177,8 @@ struct ImageCheck {
       }
       if count > 0 || found > 0 { highest = cluster }
       if count < found {
-        findings.corrupt("ERROR cluster \(cluster) refcount=\(count) reference=\(found)", isMendable: true)
+        findings.corrupt(
+          "ERROR cluster \(cluster) refcount=\(count) reference=\(found)", isMendable: true)
       } else if count > found {
         findings.leak("Leaked cluster \(cluster) refcount=\(count) reference=\(found)")
       }

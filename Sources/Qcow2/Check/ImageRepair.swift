@@ -31,28 +31,29 @@ extension Image {
   ) throws -> CheckReport {
     precondition(purpose == .repair, "an image is repaired under its write locks")
     do {
-      let check = try ImageCheck(self, checkpoint)
-      try check.admit(scope)
-      guard check.hasWork(for: scope) else { return check.report }
-      if let obstacle = check.obstacleToRepair {
-        var report = check.report
-        report.messages.append("Nothing was repaired: \(obstacle)")
-        return report
+      let first = try ImageCheck(self, checkpoint)
+      try first.admit(scope)
+      var last = first
+      // Where a table and data share a cluster, the copy that parts them changes counts again.
+      for _ in 0..<Self.passes where last.hasWork(for: scope) {
+        var draft = try ImageDraft(repairing: last.image, last, scope)
+        try draft.settle(checkpoint)
+        let prepared = try draft.prepare(commit: commit, catalog: catalog, checkpoint)
+        try prepared.publish()
+        try prepared.finish()
+        last = try ImageCheck(try last.image.reloaded(), checkpoint)
       }
-      var draft = try ImageDraft(repairing: self, check, scope)
-      try draft.settle(checkpoint)
-      let prepared = try draft.prepare(commit: commit, catalog: catalog, checkpoint)
-      try prepared.publish()
-      try prepared.finish()
-
-      var report = try ImageCheck(try reloaded(), checkpoint).report
-      report.leaksFixed = max(0, check.report.leaks - report.leaks)
-      report.corruptionsFixed = max(0, check.report.corruptions - report.corruptions)
+      var report = last.report
+      report.leaksFixed = max(0, first.report.leaks - report.leaks)
+      report.corruptionsFixed = max(0, first.report.corruptions - report.corruptions)
       return report
     } catch let error as Qcow2Error {
       throw error.in(path)
     }
   }
+
+  /// How often a repair is gone on with while there is something left for it.
+  private static var passes: Int { 3 }
 }
 
 extension ImageCheck {
@@ -68,32 +69,36 @@ extension ImageCheck {
 
   /// Whether a repair has something to do.
   fileprivate func hasWork(for scope: RepairScope) -> Bool {
+    // What bitmaps lead to is unknown if one of them is not valid; qemu-img does not open such an image.
+    if report.checkErrors > 0, findings.obstacle != nil { return false }
     if !clearedFeatures(scope).isDisjoint(with: image.header.incompatible) { return true }
-    let found = report.leaks > 0 || (report.checkErrors > 0 && findings.obstacle == nil)
-    return scope == .leaks ? found : found || report.corruptions > 0
-  }
-
-  /// Why counting anew would do harm, or nothing; nil if it helps.
-  fileprivate var obstacleToRepair: String? {
-    if let obstacle = findings.obstacle, report.checkErrors > 0 { return obstacle }
-    do {
-      _ = try image.readActiveL1()
-      return nil
-    } catch {
-      return error.message
+    if report.checkErrors > 0 { return true }
+    if correctsFlags(scope), findings.wrongFlagCount > 0 { return true }
+    switch scope {
+    case .leaks: return findings.obstacle == nil && report.leaks > 0
+    case .all: return findings.mendableCount > 0 || (findings.obstacle == nil && report.leaks > 0)
     }
   }
 
-  /// How counts change.
+  /// How counts change: if there are clusters that nobody can count, none is given back.
   fileprivate func rule(for scope: RepairScope) -> RecountRule {
-    if scope == .leaks { return findings.obstacle == nil ? .lower : .raise }
-    return findings.obstacle == nil ? .all : .raise
+    if findings.obstacle != nil { return .raise }
+    return scope == .leaks ? .lower : .all
+  }
+
+  /// Whether COPIED flags are set to what the new counts say: not if those are known to be too low, and
+  /// not in an L1 table that has entries which would have to be left out.
+  fileprivate func correctsFlags(_ scope: RepairScope) -> Bool {
+    findings.obstacle == nil
+      && (scope == .all || report.corruptions == findings.wrongFlagCount)
   }
 
   /// The feature bits that are not true any more after the repair.
   fileprivate func clearedFeatures(_ scope: RepairScope) -> IncompatibleFeatures {
-    let isSound = scope == .all ? findings.firstLasting == nil : report.corruptions == 0
-    return isSound && findings.obstacle == nil ? [.dirty, .corrupt] : []
+    let isSound =
+      scope == .all
+      ? findings.firstLasting == nil : report.corruptions == findings.wrongFlagCount
+    return isSound ? [.dirty, .corrupt] : []
   }
 }
 
@@ -102,17 +107,15 @@ extension ImageDraft {
   fileprivate init(
     repairing image: Image, _ check: ImageCheck, _ scope: RepairScope
   ) throws(Qcow2Error) {
-    let isSound = check.findings.firstLasting == nil
     self.init(
       image, refcounts: try check.rebuiltRefcounts(check.rule(for: scope)),
-      activeL1: try image.readActiveL1(),
+      activeL1: try image.readActiveL1Unchecked(),
       recount: Recount(
         clearedFeatures: check.clearedFeatures(scope),
-        // Counts that are known to be too low must not make a flag true.
-        correctsFlags: scope == .all || check.report.corruptions == 0))
-    guard scope == .all else { return }
+        correctsFlags: check.correctsFlags(scope)))
+    guard scope == .all, check.findings.obstacle == nil else { return }
     table.dropExcessExtraData()
     table.completeDiskSizes(size)
-    if isSound { dropVMStateOfActiveL1() }
+    if check.findings.firstLasting == nil { dropVMStateOfActiveL1() }
   }
 }

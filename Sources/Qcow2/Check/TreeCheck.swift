@@ -46,17 +46,17 @@ extension ImageCheck {
     _ checkpoint: Checkpoint
   ) throws {
     guard entryCount > 0 else { return }
-    count(offset.bytes, byteCount: UInt64(entryCount) * 8)
+    count(offset.bytes, byteCount: UInt64(entryCount) * 8, .table)
     guard offset.bytes < UInt64(image.fileLength) else { return }
     let words = try image.file.readWords(count: entryCount, at: offset, isZeroPadded: true)
     for (index, word) in words.enumerated() where word != 0 {
       if word & TableEntry.l1ReservedMask != 0 {
-        findings.corrupt("ERROR found L1 entry with reserved bits set: \(hexadecimal(word))")
+        findings.cannotFollow("ERROR found L1 entry with reserved bits set: \(hexadecimal(word))")
       }
       let table = word & TableEntry.offsetMask
-      count(table, byteCount: UInt64(geometry.clusterSize))
+      count(table, byteCount: UInt64(geometry.clusterSize), .table)
       if !geometry.isAligned(HostOffset(table)) {
-        findings.corrupt(
+        findings.cannotFollow(
           "ERROR l2_offset=\(hexadecimal(table)): Table is not cluster aligned; L1 entry corrupted")
       }
       let isFlagged = isActive && checkL1Flag(word, index)

@@ -78,6 +78,11 @@ struct TestImage {
     try PosixFile(opening: path, .readWrite).write(bytes, at: Int64(offset))
   }
 
+  /// Makes the file with these bytes.
+  func create(_ bytes: [UInt8]) throws {
+    try PosixFile(creating: path).write(bytes, at: 0)
+  }
+
   /// Cuts the file or lets it grow.
   func setLength(_ length: Int64) throws {
     try PosixFile(opening: path, .readWrite).setLength(length)

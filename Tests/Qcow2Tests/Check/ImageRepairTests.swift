@@ -1,0 +1,201 @@
+import TestOracles
+import Testing
+
+@testable import Qcow2
+
+@Suite struct ImageRepairTests {
+  @Test(
+    "After a repair of damage qemu-img finds no more than after its own, and the guest sees the same",
+    arguments: Damage.all, RepairScope.allCases)
+  func damage(_ damage: Damage, scope: RepairScope) throws {
+    let image = try TestImage(size: "64M", [], ["write -P 1 0 1M", "write -P 2 8M 128k"])
+    try QemuImg.createSnapshot("a", in: image.path)
+    try QemuIO.run(["write -P 3 512k 1M"], on: image.path)
+    try damage.inflict(image, MetadataMap(image.open()))
+    try expectAsGoodAsQemu(image, scope, comparesContent: !damage.makesMetadataContent)
+  }
+
+  @Test(
+    "Bits flipped anywhere in the metadata are repaired as well as by qemu-img", arguments: 0..<4)
+  func flippedBits(seed: Int) throws {
+    let options = [
+      ["cluster_size=4096"], ["cluster_size=512"], ["extended_l2=on", "cluster_size=16k"],
+      ["compat=0.10", "cluster_size=1024"],
+    ]
+    let image = try ImageCheckTests.makeImage(options[seed])
+    let before = try image.bytes()
+    let metadata = try MetadataMap(image.open()).all
+    var generator = SeededGenerator(seed: UInt64(100 + seed))
+    for _ in 0..<25 {
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        let range = metadata[Int.random(in: metadata.indices, using: &generator)]
+        let offset = UInt64.random(in: range, using: &generator)
+        let bit = UInt8(1) << UInt8.random(in: 0..<8, using: &generator)
+        try image.poke([before[Int(offset)] ^ bit], at: offset)
+      }
+      try expectAsGoodAsQemu(image, .all)
+      try image.setLength(0)
+      try image.poke(before, at: 0)
+    }
+  }
+
+  /// Repairs one copy with this engine and one with qemu-img.
+  private func expectAsGoodAsQemu(
+    _ image: TestImage, _ scope: RepairScope, comparesContent: Bool = true,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let other = try TestImage()
+    try other.create(image.bytes())
+    let before = try QemuFindings(qemu: image.path)
+    let repair = try Command.attempt(
+      "qemu-img", ["check", "-q", "-f", "qcow2", "-r", scope.rawValue, other.path])
+    let theirs = try QemuFindings(qemu: other.path)
+
+    let messages = (try? image.open(.check).check().messages) ?? []
+    let report: CheckReport
+    do {
+      report = try image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
+    } catch let error as Qcow2Error {
+      // What cannot be opened for a check cannot be repaired, by qemu-img neither.
+      #expect(repair.status == 1, "\(error)", sourceLocation: sourceLocation)
+      return
+    }
+    let ours = try QemuFindings.expectSame(image.path)
+    #expect(ours.exitCode == report.exitCode, sourceLocation: sourceLocation)
+    // A header or another table that is taken for an L2 table changes with the repair.
+    if before.exitCode != 1, !messages.contains(where: { $0.contains("found L1 entry") }) {
+      #expect(
+        ours.corruptions <= before.corruptions,
+        "\(messages.prefix(30)) became \(report.messages.prefix(30))",
+        sourceLocation: sourceLocation)
+      #expect(ours.leaks <= before.leaks, sourceLocation: sourceLocation)
+    }
+    guard theirs.exitCode == 0 else { return }
+    #expect(ours.exitCode == 0, "\(report.messages)", sourceLocation: sourceLocation)
+    guard comparesContent else { return }
+    // Damage that leads to content which cannot be read is no matter of refcounts.
+    let (left, right) = (try? Meaning(qemu: image.path), try? Meaning(qemu: other.path))
+    #expect(left == right, sourceLocation: sourceLocation)
+  }
+
+  @Test("The marks dirty and corrupt go when nothing is wrong any more, and only then")
+  func marks() throws {
+    for bit in [1, 2, 3] as [UInt64] {
+      let image = try TestImage(size: "4M", [], ["write 0 256k"])
+      try image.poke(bit, at: 72)
+      let report = try image.open(.repair).repair(
+        .leaks, commit: CommitID(), catalog: CatalogID())
+      #expect(report.exitCode == 0)
+      #expect(try image.number(UInt64.self, at: 72) == 0)
+      try image.save("a")
+      try image.expectClean()
+
+      try image.poke(bit, at: 72)
+      let table = try MetadataMap(image.open(.check)).activeL2s[0].lowerBound
+      try image.poke(UInt64(1) << 40, at: table + 8 * 100)
+      let second = try image.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID())
+      #expect(second.exitCode == 2)
+      #expect(try image.number(UInt64.self, at: 72) == bit)
+    }
+  }
+
+  @Test("Whenever power fails during a repair, the image is as it was or as it should be")
+  func powerFails() throws {
+    let image = try TestImage(
+      size: "256k", ["cluster_size=4096"], ["write -P 1 0 60k", "write -P 2 100k 20k"])
+    try QemuImg.createSnapshot("a", in: image.path)
+    try QemuIO.run(["write -P 3 16k 60k"], on: image.path)
+    let map = try MetadataMap(image.open())
+    for cluster in [3, 5, 9, 20] { try image.poke(UInt16(0), at: map.refcount(of: cluster)) }
+    for cluster in [12, 14] { try image.poke(UInt16(7), at: map.refcount(of: cluster)) }
+    try image.poke(
+      image.number(UInt64.self, at: map.activeL1.lowerBound) ^ TableEntry.copied,
+      at: map.activeL1.lowerBound)
+
+    let start = try image.bytes()
+    let file = MemoryFile(start)
+    let old = try file.open(.check).check()
+    let meaning = try Meaning(file)
+    let new = try file.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID())
+    #expect(old.corruptions > 0 && old.leaks > 0 && new.exitCode == 0)
+    #expect(new.leaksFixed == old.leaks && new.corruptionsFixed == old.corruptions)
+
+    var generator = SeededGenerator(seed: 3)
+    let states = PowerLoss(start: start, operations: file.operations)
+      .states(samples: 12, using: &generator)
+    var endings: Set<Bool> = []
+    for state in states {
+      let damaged = MemoryFile(state.bytes)
+      #expect(try Meaning(damaged) == meaning)
+      let report = try damaged.open(.check).check()
+      let isNew = report.exitCode == 0
+      endings.insert(isNew)
+      if !isNew {
+        #expect(report.corruptions == old.corruptions && report.leaks == old.leaks)
+      }
+    }
+    #expect(endings == [true, false])
+  }
+
+  @Test("A repair that is stopped leaves the image as it was, but for a mark")
+  func stopped() throws {
+    struct Stop: Error {}
+    let image = try TestImage(size: "4M", [], ["write -P 1 0 256k"])
+    try image.poke(UInt16(0), at: MetadataMap(image.open()).refcount(of: 5))
+    let before = try image.bytes()
+    #expect(throws: Stop.self) {
+      try image.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID()) {
+        if $0 > 0 { throw Stop() }
+      }
+    }
+    #expect(try image.bytes().dropFirst(512) == before.dropFirst(512))
+    #expect(try image.open(.check).check().exitCode == 2)
+  }
+
+  @Test("Snapshots behind entries that lead nowhere keep their clusters")
+  func unfollowableSnapshot() throws {
+    let image = try TestImage(size: "4M", [], ["write -P 1 0 256k"])
+    try QemuImg.createSnapshot("a", in: image.path)
+    try QemuIO.run(["write -P 2 0 256k"], on: image.path)
+    let entry = try MetadataMap(image.open()).snapshotTable.lowerBound
+    let place = try image.number(UInt64.self, at: entry)
+    try image.poke(place + 512, at: entry)
+    for scope in RepairScope.allCases {
+      let report = try image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
+      #expect(report.exitCode == 2 && report.leaksFixed == 0)
+    }
+    try image.poke(place, at: MetadataMap(image.open(.check)).snapshotTable.lowerBound)
+    try image.expectClean()
+    #expect(
+      try image.digest(snapshot: 0)
+        == TestImage(size: "4M", [], ["write -P 1 0 256k"]).digest())
+  }
+
+  @Test("Too much extra data in a snapshot's entry goes, and everything else stays")
+  func excessExtraData() throws {
+    let image = try TestImage(size: "4M", [], ["write -P 1 0 256k"])
+    try QemuImg.createSnapshot("a", in: image.path)
+    let entry = try #require(try image.open().table.entries.first)
+    let start = try MetadataMap(image.open()).snapshotTable.lowerBound
+    try image.poke(UInt32(2000), at: start + 36)
+    try image.poke([UInt8](repeating: 0, count: 2000 - 24) + entry.id + entry.name, at: start + 64)
+    #expect(throws: Qcow2Error.self) { try image.open(.change) }
+    #expect(throws: Qcow2Error.self) {
+      try image.open(.repair).repair(.leaks, commit: CommitID(), catalog: CatalogID())
+    }
+    let report = try image.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID())
+    #expect(report.exitCode == 0 && report.corruptionsFixed == 1)
+    try image.expectClean()
+    #expect(try QemuImg.snapshotNames(image.path) == ["a"])
+  }
+
+  @Test("A sound image is not touched")
+  func nothingToDo() throws {
+    let image = try ImageCheckTests.makeImage([])
+    let before = try image.bytes()
+    for scope in RepairScope.allCases {
+      _ = try image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
+    }
+    #expect(try image.bytes() == before)
+  }
+}
