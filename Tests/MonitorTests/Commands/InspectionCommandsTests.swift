@@ -34,6 +34,19 @@ import Testing
       await house.refusal("x-snapjob-check", #"{"targets": ["nowhere"]}"#)?.kind == "notFound")
   }
 
+  @Test func repairsWhatIsNamed() async throws {
+    let house = House()
+    try house.addNode("disk0")
+    try house.addNode("disk1")
+    let mended = try await house.execute(
+      "x-snapjob-check", #"{"targets": ["disk1"], "repair": "all"}"#
+    ).elements
+    #expect(mended.map { $0["result"]?["corruptions-fixed"] } == [0])
+    _ = try await house.execute("x-snapjob-check")
+    #expect(house.images.repairs == ["/disk1": .all])
+    #expect(await house.refusal("x-snapjob-check", #"{"repair": "some"}"#) != nil)
+  }
+
   @Test func verifiesWithTheSecondReader() async throws {
     let house = House()
     try house.addNode("disk0")

@@ -14,6 +14,8 @@ final class MemoryImages: MachineImages {
     var requests: [SnapshotRequest] = []
     var listings: [SnapshotListing] = []
     var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
+    /// The scope of the last repair of each path.
+    var repairs: [String: RepairScope] = [:]
     var verifications: [String: Result<VerifyReport, JobError>] = [:]
     /// What the work of snapshot jobs does.
     var body: @Sendable (JobControl) throws -> Void = { _ in }
@@ -27,6 +29,9 @@ final class MemoryImages: MachineImages {
 
   /// The paths that exist.
   var files: Set<String> { state.withLock { state in state.files } }
+
+  /// The scope of the last repair of each path.
+  var repairs: [String: RepairScope] { state.withLock { state in state.repairs } }
 
   /// Sets what images are like.
   func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
@@ -94,7 +99,10 @@ final class MemoryImages: MachineImages {
   }
 
   func check(_ path: String, repair: RepairScope?) throws(Qcow2Error) -> CheckReport {
-    try state.withLock { state in state.checks[path] ?? .success(CheckReport()) }.get()
+    try state.withLock { state in
+      if let repair { state.repairs[path] = repair }
+      return state.checks[path] ?? .success(CheckReport())
+    }.get()
   }
 
   func verify(_ path: String) throws(JobError) -> VerifyReport {

@@ -43,6 +43,10 @@ import Testing
         #"{"action": "backup", "filename": "/work dir/b.db"}"#
       ),
       ("check disk0 ./x", "x-snapjob-check", #"{"targets": ["disk0", "/work dir/x"]}"#),
+      (
+        "check --repair leaks disk0", "x-snapjob-check",
+        #"{"targets": ["disk0"], "repair": "leaks"}"#
+      ),
       ("verify", "x-snapjob-verify", #"{"targets": []}"#),
     ])
   func commands(line: String, command: String, arguments: String) async throws {
@@ -108,6 +112,23 @@ import Testing
     #expect(run.err.text == "Leaked 5\nsnapjob: disk2: not qcow2\n")
     #expect(run.out.text.hasPrefix("disk0:\nNo errors were found on the image.\n\ndisk1:\n"))
     #expect(!run.out.text.contains("disk2:\nNo errors"))
+  }
+
+  @Test("a repair says in qemu-img's words what it has mended") func repair() async {
+    let run = Run()
+    run.endpoint.reply(
+      to: "x-snapjob-check",
+      with: [
+        [
+          "target": "disk0",
+          "result": ["exit-code": 0, "leaks-fixed": 2, "corruptions-fixed": 0],
+        ]
+      ])
+    #expect(await run("check --repair all") == .done)
+    #expect(
+      run.out.text.hasPrefix(
+        "The following inconsistencies were found and repaired:\n\n    2 leaked clusters\n"
+          + "    0 corruptions\n\nNo errors were found on the image.\n"))
   }
 
   @Test("an image that cannot be found is 1 for check, as for qemu-img") func checkFails() async {

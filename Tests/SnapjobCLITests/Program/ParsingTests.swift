@@ -45,7 +45,7 @@ import Testing
       "recover j1 --forward --abandon", "machine set web01", "machine add", "list --sizes",
       "--progress loud list", "-q -v list", "save --tag x --file", "--wait-lock -1 list",
       "--connect unix:/x list", "qmp query-jobs notjson", "qmp query-jobs []",
-      "check --repair all", "list --file a -A", "-m web01 save --tag x --file a",
+      "check --repair some", "list --file a -A", "-m web01 save --tag x --file a",
       "--catalog= list",
     ])
   func refused(line: String) async {
@@ -116,7 +116,7 @@ import Testing
   }
 
   @Test("what is not built yet is not shown in help") func hidden() async {
-    let words = ["--connect", "serve", "--sizes", "bitmap", "--repair", "--qmp", "--x-detached"]
+    let words = ["--connect", "serve", "--sizes", "bitmap", "--qmp", "--x-detached"]
     for line in ["--help", "list --help", "check --help", "machine add --help", "save --help"] {
       let run = Run()
       _ = await run(line)
