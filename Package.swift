@@ -27,6 +27,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
@@ -50,6 +51,13 @@ let package = Package(
       ],
       swiftSettings: house),
     .target(name: "QMP", swiftSettings: house),
+    .target(
+      name: "QMPTransport",
+      dependencies: [
+        "QMP", log, .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: house),
     .target(
       name: "Monitor", dependencies: ["QMP", "Jobs", "SnapshotJobs", "Qcow2", log],
       swiftSettings: house),
@@ -98,6 +106,9 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
+    .testTarget(
+      name: "QMPTransportTests", dependencies: ["QMPTransport", "QMP", "TestOracles"],
+      swiftSettings: house),
     .testTarget(
       name: "MonitorTests",
       dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2"],

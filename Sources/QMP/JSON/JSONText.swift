@@ -2,10 +2,13 @@ extension QMPValue: CustomStringConvertible {
   /// The value as one line of JSON, in QEMU's style: separators `, ` and `: `, ASCII only.
   ///
   /// A number that JSON cannot write (infinite or no number) becomes `null`.
-  public var jsonText: String {
+  public var jsonText: String { String(decoding: jsonBytes, as: UTF8.self) }
+
+  /// The bytes of ``jsonText``.
+  public var jsonBytes: [UInt8] {
     var printer = JSONPrinter()
     printer.write(self)
-    return String(decoding: printer.text, as: UTF8.self)
+    return printer.text
   }
 
   /// The value as one line of JSON.

@@ -30,6 +30,17 @@ public struct QMPEvent: Sendable, Hashable {
     self.data = data
     self.microseconds = microseconds
   }
+
+  /// The event as it goes over the wire (QMP specification, "Asynchronous events").
+  public var message: QMPValue {
+    let (seconds, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+    let timestamp: QMPValue = ["seconds": .int(seconds), "microseconds": .int(rest)]
+    var members = [
+      QMPValue.Member("timestamp", timestamp), QMPValue.Member("event", .string(name)),
+    ]
+    if let data { members.append(.init("data", data)) }
+    return .object(members)
+  }
 }
 
 /// The `error` of a reply.

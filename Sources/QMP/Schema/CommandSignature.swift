@@ -7,6 +7,8 @@ public struct CommandSignature: Sendable, Hashable {
   public let arguments: SchemaObject
   /// What it returns.
   public let returns: SchemaType
+  /// Whether it may be executed before commands that came earlier (`allow-oob` of the schema).
+  public let allowsOutOfBand: Bool
 
   /// Makes a signature.
   ///
@@ -14,12 +16,15 @@ public struct CommandSignature: Sendable, Hashable {
   ///   - name: the command's name.
   ///   - arguments: in the order in which they are checked.
   ///   - returns: an object without members for commands that return nothing.
+  ///   - allowsOutOfBand: whether it may be executed before commands that came earlier.
   public init(
-    _ name: String, _ arguments: [SchemaMember] = [], returns: SchemaType = .object(.empty)
+    _ name: String, _ arguments: [SchemaMember] = [], returns: SchemaType = .object(.empty),
+    allowsOutOfBand: Bool = false
   ) {
     self.name = name
     self.arguments = SchemaObject(arguments)
     self.returns = returns
+    self.allowsOutOfBand = allowsOutOfBand
   }
 
   /// Checks the arguments of one call.

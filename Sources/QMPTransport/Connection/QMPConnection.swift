@@ -1,0 +1,151 @@
+import NIOCore
+import QMP
+
+/// One client, served from the greeting until it goes away.
+///
+/// ```
+///  bytes ─▶ JSONReader ─▶ QMPSession ─▶ queue ─▶ endpoint ─▶ replies ─▶ client
+///                              └─ out of band ─▶ endpoint ─┘      ▲
+///                             events of the endpoint, of the server ┘
+/// ```
+///
+/// A client that does not read its replies is not read from. One that leaves more events unread than
+/// ``eventLimit`` is cut off.
+struct QMPConnection {
+  private let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+  private let endpoint: any QMPEndpoint
+  private let commands: [CommandSignature]
+  private let stopping: Stopping
+
+  private typealias Outbound = NIOAsyncChannelOutboundWriter<ByteBuffer>
+  private typealias Queue = BoundedQueue<QMPSession.Action>
+
+  /// Events that may wait for a client.
+  static let eventLimit = 1024
+
+  init(
+    _ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, endpoint: any QMPEndpoint,
+    commands: [CommandSignature], stopping: Stopping
+  ) {
+    self.channel = channel
+    self.endpoint = endpoint
+    self.commands = commands
+    self.stopping = stopping
+  }
+
+  /// Serves the client; returns when either side has closed the channel.
+  ///
+  /// - Throws: what kept the channel from being read or written: the client has gone away.
+  func serve() async throws {
+    try await channel.executeThenClose { inbound, outbound in
+      let version = try await endpoint.execute("query-version", nil)
+      try await outbound.write(Self.line(QMPSession.greeting(version: version)))
+      let queue = Queue()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await work(through: queue, outbound) }
+        do {
+          try await read(inbound, into: queue, outbound)
+          // What was asked for is done although the client has no more to say.
+          await queue.finish()
+          try await group.waitForAll()
+        } catch {
+          await queue.cancel()
+          group.cancelAll()
+          throw error
+        }
+      }
+      // Nothing that was written may be lost when the channel is closed.
+      try await channel.channel.writeAndFlush(ByteBuffer()).get()
+    }
+  }
+
+  /// Takes what the client sends.
+  private func read(
+    _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, into queue: Queue, _ outbound: Outbound
+  ) async throws {
+    var reader = JSONReader()
+    var session = QMPSession(commands: commands)
+    for try await buffer in inbound {
+      var inputs: [Result<QMPValue, QMPError>] = []
+      reader.feed(buffer.readableBytesView) { inputs.append($0) }
+      try await take(inputs, &session, into: queue, outbound)
+    }
+    var inputs: [Result<QMPValue, QMPError>] = []
+    reader.finish { inputs.append($0) }
+    try await take(inputs, &session, into: queue, outbound)
+  }
+
+  private func take(
+    _ inputs: [Result<QMPValue, QMPError>], _ session: inout QMPSession, into queue: Queue,
+    _ outbound: Outbound
+  ) async throws {
+    for input in inputs {
+      let action = session.receive(input)
+      if case .execute(let request) = action, request.isOutOfBand {
+        try await outbound.write(await reply(to: request))
+      } else {
+        await queue.send(action, limit: session.queueLimit)
+      }
+    }
+  }
+
+  /// Executes one command after the other, and passes events on meanwhile.
+  private func work(through queue: Queue, _ outbound: Outbound) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      defer { group.cancelAll() }
+      while let action = await queue.next() {
+        switch action {
+        case .reply(let value): try await outbound.write(Self.line(value))
+        case .execute(let request): try await outbound.write(await reply(to: request))
+        case .begin(let value):
+          let events = endpoint.events()
+          let last = stopping.announcements()
+          try await outbound.write(Self.line(value))
+          group.addTask { try await pass(events, to: outbound) }
+          group.addTask { try await pass(last, to: outbound) }
+        }
+      }
+    }
+  }
+
+  /// Passes events on. The channel is closed when they end, because the endpoint or the server has come to
+  /// its end, and when too many wait.
+  private func pass(_ events: AsyncStream<QMPEvent>, to outbound: Outbound) async throws {
+    let waiting = BoundedQueue<QMPEvent>()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for await event in events {
+          if await waiting.offer(event, limit: Self.eventLimit) { continue }
+          return channel.channel.close(promise: nil)
+        }
+        await waiting.finish()
+      }
+      while let event = await waiting.next() {
+        try await outbound.write(Self.line(event.message))
+      }
+      try Task.checkCancellation()
+      try await channel.channel.writeAndFlush(ByteBuffer()).get()
+      channel.channel.close(promise: nil)
+    }
+  }
+
+  private func reply(to request: QMPRequest) async -> ByteBuffer {
+    if stopping.isStopping {
+      let error = QMPError(.genericError, "snapjob is shutting down; nothing was done")
+      return Self.line(request.reply(.failure(error)))
+    }
+    do throws(QMPError) {
+      let value = try await endpoint.execute(request.command, request.arguments)
+      return Self.line(request.reply(.success(value)))
+    } catch {
+      return Self.line(request.reply(.failure(error)))
+    }
+  }
+
+  /// A message as it goes over the wire.
+  private static func line(_ value: QMPValue) -> ByteBuffer {
+    var buffer = ByteBuffer(bytes: value.jsonBytes)
+    buffer.writeStaticString("\r\n")
+    return buffer
+  }
+}

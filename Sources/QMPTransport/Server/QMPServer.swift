@@ -1,0 +1,198 @@
+import Glibc
+public import Logging
+import NIOCore
+import NIOPosix
+public import QMP
+import Synchronization
+
+/// Serves the QMP protocol for one endpoint to many clients, each with a negotiation of its own.
+public final class QMPServer: Sendable {
+  /// Where clients come from.
+  public enum Source: Sendable, Hashable {
+    /// A UNIX socket, which is made there (mode 0600) and removed at the end.
+    case path(String)
+    /// A socket that listens already; somebody else has made it and removes it.
+    case listener(CInt)
+    /// One client, whose two directions are these descriptors; they are closed at the end.
+    case pipe(input: CInt, output: CInt)
+  }
+
+  /// Clients at one time; a further one is turned away.
+  public static let clientLimit = 512
+
+  private typealias Client = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+  private struct State {
+    var listener: (any Channel)?
+    var clients: [ObjectIdentifier: any Channel] = [:]
+    var isClosed = false
+  }
+
+  private let endpoint: any QMPEndpoint
+  private let commands: [CommandSignature]
+  private let peers: PeerCheck
+  private let logger: Logger
+  private let stopping = Stopping()
+  private let state = Mutex(State())
+
+  /// Makes a server.
+  ///
+  /// - Parameters:
+  ///   - endpoint: executes the commands.
+  ///   - commands: what it has.
+  ///   - peers: who may connect to a socket.
+  ///   - logger: where clients that are turned away are noted.
+  public init(
+    endpoint: any QMPEndpoint, commands: [CommandSignature], peers: PeerCheck = PeerCheck(),
+    logger: Logger = Logger(label: "snapjob.qmp")
+  ) {
+    self.endpoint = endpoint
+    self.commands = commands
+    self.peers = peers
+    self.logger = logger
+  }
+
+  /// Serves clients until the server is stopped; of a pipe, until its client has gone.
+  ///
+  /// - Parameters:
+  ///   - source: where clients come from.
+  ///   - onReady: called once clients can connect.
+  /// - Throws: `QMPError` if the socket cannot be made (see its kind), or is lost.
+  public func run(
+    _ source: Source, onReady: @escaping @Sendable () -> Void = {}
+  ) async throws(QMPError) {
+    switch source {
+    case .path(let path):
+      let socket = try ListeningSocket(path: path)
+      defer { socket.remove() }
+      try await listen(on: socket.descriptor, name: path, onReady)
+    case .listener(let descriptor):
+      try await listen(on: descriptor, name: "the socket that was handed over", onReady)
+    case .pipe(let input, let output):
+      try await serve(input: input, output: output, onReady)
+    }
+  }
+
+  /// Has nothing executed any more; clients stay connected and are told of what still happens.
+  public func refuseCommands() { stopping.begin() }
+
+  /// Tells the clients that this is the end, and closes everything.
+  ///
+  /// - Parameter reason: as in QEMU's `SHUTDOWN` event: `host-signal`, `host-qmp-quit`.
+  public func stop(reason: String) async {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    stopping.announce(
+      QMPEvent(
+        name: "SHUTDOWN", data: ["guest": false, "reason": .string(reason)],
+        microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000))
+    let listener = state.withLock { state in
+      state.isClosed = true
+      return state.listener
+    }
+    try? await listener?.close()
+    // Those who read are gone by then; nobody is waited for longer.
+    for _ in 0..<Self.graceSteps where hasClients { try? await Task.sleep(for: Self.graceStep) }
+    for client in state.withLock({ $0.clients.values.map { $0 } }) {
+      try? await client.close()
+    }
+  }
+
+  private static let graceStep = Duration.milliseconds(20)
+  private static let graceSteps = 50
+
+  private var hasClients: Bool { state.withLock { state in !state.clients.isEmpty } }
+}
+
+extension QMPServer {
+  private func listen(
+    on descriptor: CInt, name: String, _ onReady: @Sendable () -> Void
+  ) async throws(QMPError) {
+    do {
+      let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .childChannelOption(.allowRemoteHalfClosure, value: true)
+        .bind(descriptor) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try Client(wrappingChannelSynchronously: channel)
+          }
+        }
+      let isClosed = state.withLock { state in
+        state.listener = server.channel
+        return state.isClosed
+      }
+      if isClosed { try await server.channel.close() }
+      onReady()
+      try await withThrowingDiscardingTaskGroup { group in
+        try await server.executeThenClose { clients in
+          for try await client in clients { group.addTask { await self.admit(client) } }
+        }
+      }
+    } catch {
+      throw QMPError(.genericError, "\(name): it cannot be listened on any more: \(error)")
+    }
+  }
+
+  private func serve(
+    input: CInt, output: CInt, _ onReady: @Sendable () -> Void
+  ) async throws(QMPError) {
+    do {
+      let client = try await NIOPipeBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .channelOption(.allowRemoteHalfClosure, value: true)
+        .takingOwnershipOfDescriptors(input: input, output: output) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try Client(wrappingChannelSynchronously: channel)
+          }
+        }
+      onReady()
+      await converse(client)
+    } catch {
+      throw QMPError(
+        .genericError, "standard input and output cannot be used: \(error)")
+    }
+  }
+
+  /// Serves a client that came to a socket, if it may.
+  private func admit(_ client: Client) async {
+    do {
+      let peer = try await client.channel.peerCredentials()
+      guard peers.admits(peer.uid) else {
+        logger.warning(
+          "a client was turned away", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
+        return try await client.channel.close()
+      }
+      await converse(client)
+    } catch {
+      // It has gone away already.
+    }
+  }
+
+  private func converse(_ client: Client) async {
+    let key = ObjectIdentifier(client.channel)
+    let isAdmitted = state.withLock { state in
+      guard !state.isClosed, state.clients.count < Self.clientLimit else { return false }
+      state.clients[key] = client.channel
+      return true
+    }
+    guard isAdmitted else {
+      try? await client.channel.close()
+      return
+    }
+    let connection = QMPConnection(
+      client, endpoint: endpoint, commands: commands, stopping: stopping)
+    // A client that goes away in the middle is no failure of the server.
+    try? await connection.serve()
+    _ = state.withLock { state in state.clients.removeValue(forKey: key) }
+  }
+}
+
+extension Channel {
+  /// Who is on the other side of a UNIX socket.
+  fileprivate func peerCredentials() async throws -> PeerCredentials {
+    guard let provider = self as? any SocketOptionProvider else {
+      throw ChannelError.operationUnsupported
+    }
+    return try await provider.unsafeGetSocketOption(
+      level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED)
+    ).get()
+  }
+}
