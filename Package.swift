@@ -91,7 +91,8 @@ let package = Package(
       dependencies: ["SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "TestOracles", log, system],
       swiftSettings: house),
     .testTarget(
-      name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
+      name: "LibqcowTests",
+      dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "Qcow2", "TestOracles"],
       swiftSettings: house),
     .testTarget(
       name: "JobCatalogTests",

@@ -33,7 +33,7 @@ extension GuestReader {
     at offset: UInt64, atMost byteCount: UInt64
   ) throws(Qcow2Error) -> GuestExtent {
     let limit = byteCount < size - offset ? offset + byteCount : size
-    let (mapping, first) = try mapping(at: GuestOffset(offset))
+    let (mapping, first) = try placedMapping(at: GuestOffset(offset))
     let kind = GuestExtent.Kind(mapping)
     var end = first < limit - offset ? offset + first : limit
     // What cannot be mapped ends the run; whoever asks for it next is told.

@@ -49,6 +49,16 @@ public struct GuestReader {
     if image.header.cryptMethod != 0 {
       throw .unsupported("the image is encrypted; its content cannot be read without the key")
     }
+    self.init(mapping: image, l1: l1, size: size)
+  }
+
+  /// Reads what an L1 table stands for; of an encrypted image only the mapping means something.
+  ///
+  /// - Parameters:
+  ///   - image: the image.
+  ///   - l1: a table, or the part of one that begins with VM state.
+  ///   - size: bytes that it stands for.
+  init(mapping image: Image, l1: [UInt64], size: UInt64) {
     self.image = image
     self.l1 = l1
     self.size = size
@@ -81,12 +91,25 @@ public struct GuestReader {
     do throws(Qcow2Error) {
       entry = try L2Entry(index, of: table[...], image.header)
     } catch {
-      throw .corrupt("guest offset \(offset): \(error.message)", at: wanted)
+      throw .corrupt(error.message, at: wanted)
     }
     let within = Int(offset.bytes & UInt64(geometry.clusterSize - 1))
     let subcluster = within / geometry.subclusterSize
     let end = (subcluster + entry.runLength(fromSubcluster: subcluster)) * geometry.subclusterSize
     return (entry.mapping(ofSubcluster: subcluster), min(UInt64(end - within), left))
+  }
+
+  /// As ``mapping(at:)``, with the guest offset and the path in what it throws.
+  mutating func placedMapping(
+    at offset: GuestOffset
+  ) throws(Qcow2Error) -> (ClusterMapping, byteCount: UInt64) {
+    do {
+      return try mapping(at: offset)
+    } catch let error {
+      throw Qcow2Error(
+        error.code, "guest offset \(offset): \(error.message)", path: image.path,
+        offset: error.offset, cause: error.cause)
+    }
   }
 
   /// Fills a buffer with guest bytes.
@@ -105,7 +128,7 @@ public struct GuestReader {
     while done < inside {
       do {
         let position = GuestOffset(offset + UInt64(done))
-        let (mapping, byteCount) = try mapping(at: position)
+        let (mapping, byteCount) = try placedMapping(at: position)
         let count = Int(min(UInt64(inside - done), byteCount))
         let part = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
         try readPart(into: part, at: position, mapping)
