@@ -34,10 +34,13 @@ let package = Package(
   targets: [
     .target(name: "ByteCoding", swiftSettings: byteHouse),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "Qcow2",
       dependencies: [
-        "ByteCoding", "CLinux", system, .product(name: "Crypto", package: "swift-crypto"),
+        "ByteCoding", "CLinux", "CZlib", "CZstd", system,
+        .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: house),
     .target(name: "Jobs", swiftSettings: house),
@@ -96,7 +99,8 @@ let package = Package(
       dependencies: ["SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "TestOracles", log, system],
       swiftSettings: house),
     .testTarget(
-      name: "LibqcowTests", dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "TestOracles"],
+      name: "LibqcowTests",
+      dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "Qcow2", "TestOracles"],
       swiftSettings: house),
     .testTarget(
       name: "JobCatalogTests",

@@ -58,6 +58,10 @@ import Testing
     #expect(try QemuImg.check(new).isClean)
     let verified = try await monitor.execute("x-snapjob-verify", nil).elements
     #expect(verified.map { $0["exit-code"] } == [0, 0])
+    let states = verified.last?["states"]?.elements ?? []
+    #expect(states.map { $0["tag"] } == [.null, "clean"])
+    let digest = try QemuImg.contentDigest(new)
+    #expect(states.map { $0["digest"] } == [.string(digest), .string(digest)])
     let plan = try await monitor.execute(
       "x-snapjob-plan",
       [

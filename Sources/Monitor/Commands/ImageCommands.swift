@@ -28,14 +28,16 @@ extension CommandTable {
     },
 
     Command(
-      "x-snapjob-verify", [.optional("targets", .array(.string))],
+      "x-snapjob-verify",
+      [.optional("targets", .array(.string)), .optional("tag", .string)],
       returns: .array(.object(VerifyReport.schema))
     ) { arguments, context in
       let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
+      let tag = arguments.string(ifPresent: "tag")
       let images = context.services.images
       return .array(
         targets.map { target in
-          Result { () throws(JobError) in try images.verify(target.path) }
+          Result { () throws(JobError) in try images.verify(target.path, tag: tag) }
             .verifyJSON(target, secondReader: images.secondReaderName)
         })
     },

@@ -32,9 +32,10 @@ public protocol MachineImages: Sendable {
   /// - Throws: `Qcow2Error` if the image cannot be checked or repaired; it is as it was then.
   func check(_ path: String, repair: RepairScope?) throws(Qcow2Error) -> CheckReport
 
-  /// The name of the reader that ``verify(_:)`` compares ours with.
+  /// The name of the reader that ``verify(_:tag:)`` compares ours with.
   var secondReaderName: String { get }
 
-  /// Compares what two readers find in an image's active state.
-  func verify(_ path: String) throws(JobError) -> VerifyReport
+  /// Reads an image's states to their ends, or only the snapshots of a tag, and compares what two
+  /// readers find in the active one.
+  func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport
 }

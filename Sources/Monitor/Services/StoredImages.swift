@@ -77,9 +77,9 @@ public struct StoredImages: MachineImages {
   /// The name of the reader that our own is compared with.
   public var secondReaderName: String { secondReader.name }
 
-  /// Compares two readers.
-  public func verify(_ path: String) throws(JobError) -> VerifyReport {
-    try Verification.run(path: path, second: secondReader)
+  /// Verifies an image.
+  public func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport {
+    try Verification.run(path: path, tag: tag, second: secondReader)
   }
 
   private static func converting<Value>(

@@ -1,26 +1,42 @@
-private import Crypto
-
 extension GuestReader {
+  /// Bytes that are read at once.
+  static var chunkByteCount: Int { 1 << 20 }
+
   /// The SHA-256 of the whole disk as the guest sees it, as 64 hexadecimal digits: what `sha256sum`
   /// prints for a raw copy.
+  ///
+  /// Ranges without data are hashed as zeros and not read.
   public mutating func digest() throws(Qcow2Error) -> String {
-    var hash = SHA256()
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var hash = ContentHash()
+    var buffer = [UInt8](repeating: 0, count: Self.chunkByteCount)
     var offset: UInt64 = 0
     while offset < size {
-      let count = Int(min(UInt64(buffer.count), size - offset))
-      let start = offset
-      try buffer.withUnsafeMutableBufferPointer { (pointer) throws(Qcow2Error) in
-        try read(
-          into: UnsafeMutableRawBufferPointer(
-            UnsafeMutableBufferPointer(rebasing: pointer[..<count])), at: start)
-      }
-      hash.update(data: buffer[..<count])
-      offset += UInt64(count)
+      let extent = try extent(at: offset, atMost: UInt64(buffer.count))
+      try hashContent(of: extent, into: &hash, &buffer)
+      offset = extent.range.upperBound
     }
-    return hash.finalize().map { byte in
-      let digits = String(byte, radix: 16)
-      return byte < 16 ? "0" + digits : digits
-    }.joined()
+    return hash.finish()
+  }
+
+  /// Goes on hashing with what a run of the disk contains.
+  ///
+  /// - Parameters:
+  ///   - extent: not longer than the buffer, if it has data.
+  ///   - hash: goes on.
+  ///   - buffer: what is read goes here.
+  /// - Throws: ``Qcow2Error`` as ``read(into:at:)``.
+  mutating func hashContent(
+    of extent: GuestExtent, into hash: inout ContentHash, _ buffer: inout [UInt8]
+  ) throws(Qcow2Error) {
+    if extent.kind == .zero || (extent.kind == .unallocated && !hasBackingFile) {
+      hash.update(zeros: extent.range.upperBound - extent.range.lowerBound)
+      return
+    }
+    var span = buffer.mutableSpan
+    try span.withUnsafeMutableBytes { (bytes) throws(Qcow2Error) in
+      let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<extent.range.count])
+      try read(into: part, at: extent.range.lowerBound)
+      hash.update(UnsafeRawBufferPointer(part))
+    }
   }
 }

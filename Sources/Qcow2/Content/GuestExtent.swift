@@ -1,4 +1,5 @@
-/// A run of the disk whose clusters are all mapped in the same way.
+/// A run of the disk that is mapped in one way; with extended L2 entries it may begin and end at any
+/// subcluster.
 public struct GuestExtent: Sendable, Hashable {
   /// How clusters are mapped.
   public enum Kind: Sendable, Hashable {
@@ -19,30 +20,40 @@ public struct GuestExtent: Sendable, Hashable {
 }
 
 extension GuestReader {
-  /// The run of equally mapped clusters that begins at an offset, at most this long.
+  /// The run of equally mapped bytes that begins at an offset, at most this long.
+  ///
+  /// Unallocated ranges without tables are passed over at once, however large they are.
   ///
   /// - Parameters:
-  ///   - offset: a multiple of the cluster size, below the disk's size.
+  ///   - offset: in bytes, below the disk's size.
   ///   - byteCount: at least 1; the run ends at the disk's end at the latest.
   /// - Returns: the run.
-  /// - Throws: `Qcow2Error` if a table cannot be read or is damaged.
+  /// - Throws: `Qcow2Error` if the table for the first byte cannot be read or its entry is not valid.
   public mutating func extent(
     at offset: UInt64, atMost byteCount: UInt64
   ) throws(Qcow2Error) -> GuestExtent {
-    let clusterSize = UInt64(clusterSize)
     let limit = byteCount < size - offset ? offset + byteCount : size
-    let kind = try kind(at: offset)
-    var end = min(offset + clusterSize, limit)
-    while end < limit, try self.kind(at: end) == kind { end = min(end + clusterSize, limit) }
+    let (mapping, first) = try placedMapping(at: GuestOffset(offset))
+    let kind = GuestExtent.Kind(mapping)
+    var end = first < limit - offset ? offset + first : limit
+    // What cannot be mapped ends the run; whoever asks for it next is told.
+    while end < limit, let (mapping, byteCount) = try? self.mapping(at: GuestOffset(end)),
+      GuestExtent.Kind(mapping) == kind
+    {
+      end = byteCount < limit - end ? end + byteCount : limit
+    }
     return GuestExtent(range: offset..<end, kind: kind)
   }
+}
 
-  private mutating func kind(at offset: UInt64) throws(Qcow2Error) -> GuestExtent.Kind {
-    switch try mapping(at: GuestOffset(offset)) {
-    case .unallocated: .unallocated
-    case .zero: .zero
-    case .data: .data
-    case .compressed: .compressed
-    }
+extension GuestExtent.Kind {
+  fileprivate init(_ mapping: ClusterMapping) {
+    self =
+      switch mapping {
+      case .unallocated: .unallocated
+      case .zero: .zero
+      case .data: .data
+      case .compressed: .compressed
+      }
   }
 }

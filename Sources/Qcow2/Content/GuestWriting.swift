@@ -50,8 +50,13 @@ extension ImageDraft {
           throw .unsupported(
             "part of the cluster comes from the backing file, which is never opened")
         }
-      case .compressed:
-        throw .unsupported("part of the cluster is compressed")
+      case .compressed(let host, let byteCount):
+        var span = content.mutableSpan
+        try span.withUnsafeMutableBytes { (buffer) throws(Qcow2Error) in
+          try image.inflate(
+            at: host, byteCount: byteCount, guest: GuestOffset(position.bytes - UInt64(within)),
+            into: buffer)
+        }
       }
     }
     content.replaceSubrange(range, with: bytes)

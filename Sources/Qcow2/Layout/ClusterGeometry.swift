@@ -10,6 +10,10 @@ struct ClusterGeometry: Sendable, Hashable {
 
   /// Bytes in a cluster.
   var clusterSize: Int { 1 << clusterBits }
+  /// Parts of a cluster that an extended L2 entry describes one by one; 1 where there are none.
+  var subclusterCount: Int { hasExtendedL2 ? 32 : 1 }
+  /// Bytes in a subcluster; a cluster's where there are none.
+  var subclusterSize: Int { clusterSize / subclusterCount }
   /// 64-bit words of one L2 entry.
   var l2EntryWords: Int { hasExtendedL2 ? 2 : 1 }
   /// Entries of one L2 table, which fills a cluster.

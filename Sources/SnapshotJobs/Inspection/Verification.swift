@@ -1,132 +1,98 @@
-private import Glibc
 public import Jobs
 internal import Qcow2
 
-/// What a comparison of two readers found.
-public struct VerifyReport: Sendable, Hashable {
-  /// The file.
-  public let path: String
-  /// Guest bytes that both readers agree on.
-  public internal(set) var bytesEqual: UInt64 = 0
-  /// Guest ranges in bytes on which they differ, cluster by cluster; at most ``maximumDifferences``.
-  public internal(set) var differences: [Range<UInt64>] = []
-  /// Clusters that were left out, by the reason.
-  public internal(set) var leftOut: [String: UInt64] = [:]
-  /// Why the second reader could not look at all; nil if it could.
-  public internal(set) var secondReaderProblem: String?
-
-  /// How many differences a report keeps.
-  public static let maximumDifferences = 64
-
-  init(path: String) { self.path = path }
-}
-
-/// Reads the active state of an image through our reader and a second one and compares them.
+/// Verifies an image: reads every state to its end, and compares the active one with a second reader.
 public struct Verification {
-  /// Bytes that are compared at once.
-  private static let chunkByteCount: UInt64 = 1 << 20
-
+  private let image: Image
+  private var isEncrypted = false
   private var report: VerifyReport
-  private var ours: GuestReader
-  private let theirs: any SecondReaderImage
   private let progress: (UInt64) -> Void
 
-  /// Compares every cluster of the active state.
+  /// Verifies an image.
   ///
   /// - Parameters:
   ///   - path: the image; it is locked for reading meanwhile.
-  ///   - second: the other reader. Images that it refuses are reported as such.
+  ///   - tag: only the snapshots of this name, without the active state; nil for all states.
+  ///   - second: the other reader. It is given sound images only; those that it refuses are reported
+  ///     as such.
   ///   - progress: told the guest bytes that were gone through.
-  /// - Returns: what was found.
-  /// - Throws: `JobError` if our own reader fails.
+  /// - Returns: what was found; damage is in the report.
+  /// - Throws: `JobError` if the image cannot be opened, or has no snapshot of that name.
   public static func run(
-    path: String, second: any SecondReader, progress: @escaping (UInt64) -> Void = { _ in }
+    path: String, tag: String? = nil, second: any SecondReader,
+    progress: @escaping (UInt64) -> Void = { _ in }
   ) throws(JobError) -> VerifyReport {
     do {
       let image = try Image.open(path, for: .read)
-      let ours = try GuestReader(image)
-      let theirs: any SecondReaderImage
-      do throws(JobError) {
-        theirs = try second.open(path: path)
-      } catch {
-        var report = VerifyReport(path: path)
-        report.secondReaderProblem = error.message
-        return report
-      }
       var verification = Verification(
-        report: VerifyReport(path: path), ours: ours, theirs: theirs, progress: progress)
-      try verification.compare()
+        image: image, report: VerifyReport(path: path), progress: progress)
+      try verification.readStates(tag: tag)
+      if tag == nil {
+        try verification.compare(with: second)
+      } else {
+        verification.report.secondReaderProblem = "it does not read snapshots"
+      }
       return verification.report
     } catch {
       throw JobError(wrapping: error)
     }
   }
 
-  private mutating func compare() throws {
-    guard theirs.size == ours.size else {
-      report.differences.append(0..<max(ours.size, theirs.size))
+  /// Reads the states through our own reader.
+  private mutating func readStates(tag: String?) throws {
+    let snapshots = image.snapshots
+    var positions: [Int?] = snapshots.indices.filter { position in
+      tag.map { snapshots[position].isCalled($0) } ?? true
+    }
+    if let tag, positions.isEmpty {
+      throw JobError(
+        .notFound,
+        "\(image.path): no snapshot is called '\(tag)'; those there are: "
+          + "snapjob list --file \(image.path)")
+    }
+    if tag == nil { positions.insert(nil, at: 0) }
+    let verification = try ImageVerification(image)
+    report.structureProblems = verification.structureProblems
+    isEncrypted = verification.isEncrypted
+    report.backingFileName = verification.backingFileName
+    for position in positions {
+      let content = try verification.readState(snapshot: position, progress: progress)
+      let snapshot = position.map { snapshots[$0] }
+      report.states.append(
+        VerifyReport.State(tag: snapshot?.name, id: snapshot?.id, content: content))
+    }
+  }
+
+  /// Compares the active state with what the second reader makes of it, if it can look at it.
+  private mutating func compare(with second: any SecondReader) throws {
+    guard report.isSound else {
+      leaveOut("the image is damaged, and it is given sound images only")
       return
     }
-    let chunk = max(Self.chunkByteCount, UInt64(ours.clusterSize))
-    var left = [UInt8](repeating: 0, count: Int(chunk))
-    var right = left
-    var offset: UInt64 = 0
-    while offset < ours.size {
-      let extent = try ours.extent(at: offset, atMost: chunk)
-      if let reason = reasonToLeaveOut(extent.kind) {
-        let clusters = (extent.range.count + ours.clusterSize - 1) / ours.clusterSize
-        report.leftOut[reason, default: 0] += UInt64(clusters)
-      } else {
-        try compare(extent.range, &left, &right)
-      }
-      progress(UInt64(extent.range.count))
-      offset = extent.range.upperBound
-    }
-  }
-
-  private func reasonToLeaveOut(_ kind: GuestExtent.Kind) -> String? {
-    switch kind {
-    case .zero: "zero-flag clusters, which libqcow misreads"
-    case .compressed: "compressed clusters, which this version does not read"
-    case .unallocated where ours.hasBackingFile:
-      "clusters of the backing file, which is never opened"
-    case .unallocated, .data: nil
-    }
-  }
-
-  private mutating func compare(
-    _ range: Range<UInt64>, _ left: inout [UInt8], _ right: inout [UInt8]
-  ) throws {
-    let count = range.count
-    try left.withUnsafeMutableBytes {
-      try ours.read(
-        into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: range.lowerBound)
-    }
-    try right.withUnsafeMutableBytes {
-      try theirs.read(
-        into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: range.lowerBound)
-    }
-    guard !Self.isEqual(left, right, 0..<count) else {
-      report.bytesEqual += UInt64(count)
+    guard !isEncrypted else {
+      leaveOut("the content is encrypted")
       return
     }
-    for start in stride(from: 0, to: count, by: ours.clusterSize) {
-      let end = min(start + ours.clusterSize, count)
-      if Self.isEqual(left, right, start..<end) {
-        report.bytesEqual += UInt64(end - start)
-      } else if report.differences.count < VerifyReport.maximumDifferences {
-        let base = range.lowerBound
-        report.differences.append(base + UInt64(start)..<base + UInt64(end))
-      }
+    let theirs: any SecondReaderImage
+    do throws(JobError) {
+      theirs = try second.open(path: image.path)
+    } catch {
+      leaveOut(error.message)
+      return
     }
+    var comparison = ReaderComparison(try GuestReader(image), theirs, name: second.name)
+    try comparison.run(progress)
+    report.bytesEqual = comparison.bytesEqual
+    report.differences = comparison.differences
+    report.leftOut = comparison.leftOut
   }
 
-  private static func isEqual(_ left: [UInt8], _ right: [UInt8], _ range: Range<Int>) -> Bool {
-    left.withUnsafeBytes { left in
-      right.withUnsafeBytes { right in
-        guard let left = left.baseAddress, let right = right.baseAddress else { return true }
-        return memcmp(left + range.lowerBound, right + range.lowerBound, range.count) == 0
-      }
-    }
+  /// Counts all clusters of the disk as not compared.
+  private mutating func leaveOut(_ reason: String) {
+    report.secondReaderProblem = reason
+    let clusterSize = UInt64(image.clusterSize)
+    let whole = image.virtualSize / clusterSize
+    report.leftOut["all, as the second reader does not read this image"] =
+      whole + (image.virtualSize % clusterSize == 0 ? 0 : 1)
   }
 }

@@ -54,23 +54,62 @@ import Testing
     different.bytesEqual = 4_096
     different.differences = [512..<1_024]
     different.leftOut = ["zero clusters": 2]
+    different.backingFileName = "base"
+    different.structureProblems = ["a table lies on a table"]
+    var content = StateReport(size: 8_192)
+    content.bytesRead = 7_000
+    content.bytesFromBackingFile = 100
+    content.bytesEncrypted = 92
+    content.vmStateBytesRead = 12
+    content.problems = [ContentProblem(range: 0..<1_000, text: "lost")]
+    content.problemCount = 5
+    different.states = [.init(tag: "t", id: "1", content: content)]
     let report = different
     house.images.set { state in
       state.verifications["/disk0"] = .success(report)
       state.verifications["/held"] = .failure(JobError(.inUse, "held"))
     }
     let reports = try await house.execute(
-      "x-snapjob-verify", #"{"targets": ["disk0", "/held"]}"#
+      "x-snapjob-verify", #"{"targets": ["disk0", "/held"], "tag": "t"}"#
     ).elements
     #expect(
       reports[0].jsonText
         == """
-        {"target": "disk0", "filename": "/disk0", "bytes-equal": 4096, "differences": \
+        {"target": "disk0", "filename": "/disk0", "states": [{"tag": "t", "id": "1", "size": 8192, \
+        "digest": null, "bytes-read": 7000, "bytes-from-backing-file": 100, \
+        "backing-file": "base", "bytes-encrypted": 92, "vm-state-bytes-read": 12, \
+        "problem-count": 5, "problems": [{"offset": 0, "length": 1000, "text": "lost"}]}], \
+        "structure-problems": ["a table lies on a table"], "bytes-equal": 4096, "differences": \
         [{"offset": 512, "length": 512}], "left-out": {"zero clusters": 2}, \
         "second-reader": "toyreader 1", "exit-code": 2}
         """)
     #expect(reports[1]["exit-code"] == 6)
     #expect(reports[1].text("problem") == "held")
+    #expect(house.images.verifiedTags == ["t", "t"])
+  }
+
+  @Test("Damage of a state alone is 2, and a sound state is 0 with its digest")
+  func verifiesStates() async throws {
+    let house = House()
+    var content = StateReport(size: 512)
+    content.digest = "ab"
+    var sound = VerifyReport(path: "/sound")
+    sound.states = [.init(tag: nil, id: nil, content: content)]
+    content.problemCount = 1
+    var damaged = VerifyReport(path: "/damaged")
+    damaged.states = [.init(tag: nil, id: nil, content: content)]
+    let both = (sound, damaged)
+    house.images.set { state in
+      state.verifications["/sound"] = .success(both.0)
+      state.verifications["/damaged"] = .success(both.1)
+    }
+    let reports = try await house.execute(
+      "x-snapjob-verify", #"{"targets": ["/sound", "/damaged"]}"#
+    ).elements
+    #expect(reports.map { $0["exit-code"] } == [0, 2])
+    #expect(reports[0]["states"]?.elements.first?["tag"] == .null)
+    #expect(reports[0]["states"]?.elements.first?["digest"] == "ab")
+    #expect(house.images.verifiedTags == [nil, nil])
   }
 
   @Test func takesCareOfTheCatalog() async throws {

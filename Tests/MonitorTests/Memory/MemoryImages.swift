@@ -17,6 +17,7 @@ final class MemoryImages: MachineImages {
     /// The scope of the last repair of each path.
     var repairs: [String: RepairScope] = [:]
     var verifications: [String: Result<VerifyReport, JobError>] = [:]
+    var verifiedTags: [String?] = []
     /// What the work of snapshot jobs does.
     var body: @Sendable (JobControl) throws -> Void = { _ in }
   }
@@ -26,6 +27,9 @@ final class MemoryImages: MachineImages {
 
   /// What snapshot commands asked for, in order.
   var requests: [SnapshotRequest] { state.withLock { state in state.requests } }
+
+  /// The tags that were to be verified, in order; nil for all states.
+  var verifiedTags: [String?] { state.withLock { state in state.verifiedTags } }
 
   /// The paths that exist.
   var files: Set<String> { state.withLock { state in state.files } }
@@ -105,9 +109,11 @@ final class MemoryImages: MachineImages {
     }.get()
   }
 
-  func verify(_ path: String) throws(JobError) -> VerifyReport {
-    try state.withLock { state in state.verifications[path] ?? .success(VerifyReport(path: path)) }
-      .get()
+  func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport {
+    try state.withLock { state in
+      state.verifiedTags.append(tag)
+      return state.verifications[path] ?? .success(VerifyReport(path: path))
+    }.get()
   }
 }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Qcow2
 
-/// Saves, loads and deletes on images with features whose content this engine does not read.
+/// Saves, loads and deletes on images with features that few images have.
 @Suite struct OtherImagesTests {
   @Test(
     "Compressed clusters, subclusters and preallocated zeros are shared and freed like others",

@@ -61,6 +61,12 @@ import Testing
 
   private func readAll(_ image: Image) throws {
     _ = try attempt {
+      let verification = try ImageVerification(image)
+      for position in [nil] + image.snapshots.indices.map(Int?.init) {
+        _ = try verification.readState(snapshot: position)
+      }
+    }
+    _ = try attempt {
       var readers = [try GuestReader(image)]
       for position in image.snapshots.indices {
         if let reader = try attempt({ try GuestReader(image, snapshot: position) }) {

@@ -48,6 +48,7 @@ import Testing
         #"{"targets": ["disk0"], "repair": "leaks"}"#
       ),
       ("verify", "x-snapjob-verify", #"{"targets": []}"#),
+      ("verify d --tag x", "x-snapjob-verify", #"{"targets": ["d"], "tag": "x"}"#),
     ])
   func commands(line: String, command: String, arguments: String) async throws {
     let run = Run()
@@ -137,7 +138,8 @@ import Testing
     #expect(await run("check nothing").rawValue == 1)
   }
 
-  @Test("verify ends with 2 when the readers differ") func verify() async {
+  @Test("verify prints a line a state, and ends with 2 when the readers differ")
+  func verify() async {
     let run = Run()
     run.endpoint.reply(
       to: "x-snapjob-verify",
@@ -146,7 +148,10 @@ import Testing
           "target": "disk0", "bytes-equal": 1024, "differences": [["offset": 512, "length": 1]],
           "left-out": ["zero flag": 3], "exit-code": 2,
         ],
-        ["target": "disk1", "bytes-equal": 2048, "differences": [], "exit-code": 0],
+        [
+          "target": "disk1", "states": [["tag": .null, "digest": "ab"]], "bytes-equal": 2048,
+          "differences": [], "exit-code": 0,
+        ],
       ])
     #expect(await run("verify") == .differs)
     #expect(
@@ -154,6 +159,7 @@ import Testing
         disk0: differs from what libqcow reads; 1 KiB are equal
           1 byte from offset 512
           left out: 3 clusters (zero flag)
+        disk1: active: ab
         disk1: 2 KiB equal to what libqcow reads
 
         """)

@@ -1,0 +1,128 @@
+import Jobs
+import Qcow2
+import SnapshotJobs
+import TestOracles
+import Testing
+
+/// A second reader that reads a raw copy and errs where it is told to.
+private struct ToyReader: SecondReader {
+  var name = "toyreader 1"
+  let raw: String
+  /// Guest offsets of bytes that it reads wrongly.
+  var mistakes: [UInt64] = []
+  /// Reads from here on fail.
+  var failsFrom = UInt64.max
+  /// Added to the size that it claims.
+  var moreBytes: UInt64 = 0
+
+  func open(path: String) throws(JobError) -> any SecondReaderImage {
+    do throws(Qcow2Error) {
+      let file = try PosixFile(opening: raw, .read)
+      return ToyImage(reader: self, file: file, size: UInt64(try file.length()) + moreBytes)
+    } catch {
+      throw JobError(error)
+    }
+  }
+}
+
+private struct ToyImage: SecondReaderImage {
+  let reader: ToyReader
+  let file: PosixFile
+  let size: UInt64
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(JobError) {
+    if offset >= reader.failsFrom { throw JobError(.refused, "out of order") }
+    do throws(Qcow2Error) {
+      try file.read(into: buffer, at: Int64(offset))
+    } catch {
+      throw JobError(error)
+    }
+    for mistake in reader.mistakes where mistake >= offset && mistake - offset < buffer.count {
+      buffer[Int(mistake - offset)] ^= 1
+    }
+  }
+}
+
+@Suite struct VerificationTests {
+  let directory: TemporaryDirectory
+  let path: String
+  private let reader: ToyReader
+
+  /// 4 MiB with data at both ends; the last cluster is not whole.
+  init() throws {
+    directory = try TemporaryDirectory()
+    path = directory.path("disk.qcow2")
+    try QemuImg.create(path, size: "4100000")
+    try QemuIO.run(["write -P 1 0 1500k", "write -P 2 4000k 3k"], on: path)
+    try QemuImg.createSnapshot("a", in: path)
+    reader = ToyReader(raw: directory.path("raw"))
+    try QemuImg.convert(path, toRaw: reader.raw)
+  }
+
+  private func verify(
+    _ change: (inout ToyReader) -> Void = { _ in }
+  ) throws -> VerifyReport {
+    var reader = self.reader
+    change(&reader)
+    return try Verification.run(path: path, second: reader)
+  }
+
+  @Test func `Equal readers agree on every byte`() throws {
+    let report = try verify()
+    #expect(report.isSound)
+    #expect(report.bytesEqual == 4_100_096 || report.bytesEqual == 4_100_000)
+    #expect(report.differences == [])
+    #expect(report.leftOut == [:])
+    let digest = try Command.sha256(ofFile: reader.raw)
+    #expect(report.states.map(\.content.digest) == [digest, digest])
+  }
+
+  @Test func `Each cluster that differs is named, unallocated ones and the last one too`() throws {
+    let report = try verify { $0.mistakes = [5, 65_536, 131_071, 2_000_000, 4_099_999] }
+    #expect(!report.isSound)
+    #expect(
+      report.differences.map(\.lowerBound) == [0, 65_536, 1_966_080, 4_063_232])
+    #expect(report.differences.first == 0..<65_536)
+    #expect(report.states.map(\.content.problemCount) == [0, 0])
+  }
+
+  @Test func `Another size is a difference of the whole disk`() throws {
+    let report = try verify { $0.moreBytes = 512 }
+    #expect(report.differences.map(\.lowerBound) == [0])
+    #expect(!report.isSound)
+  }
+
+  @Test func `What the second reader fails to read is counted and said`() throws {
+    let report = try verify { $0.failsFrom = 2 << 20 }
+    #expect(report.isSound)
+    #expect(report.bytesEqual == 2_621_440)
+    #expect(report.leftOut.keys.first?.contains("out of order") == true)
+    #expect(report.leftOut.map(\.value) == [23])
+  }
+
+  @Test func `A second reader without a reason to read is said with all clusters`() throws {
+    try Command.run("rm", [reader.raw])
+    let report = try verify()
+    #expect(report.isSound)
+    #expect(report.secondReaderProblem?.contains(reader.raw) == true)
+    #expect(report.leftOut.map(\.value) == [63])
+    #expect(report.states.count == 2)
+  }
+
+  @Test func `An image that somebody holds, or that is none, is not verified`() throws {
+    let held = try QemuIO.hold(path)
+    let inUse = try #require(throws: JobError.self) { _ = try verify() }
+    #expect(inUse.kind == .inUse)
+    held.close()
+    let missing = try #require(throws: JobError.self) {
+      _ = try Verification.run(path: directory.path("none"), second: reader)
+    }
+    #expect(missing.kind == .notFound)
+  }
+
+  @Test func `Progress tells each byte of each state, and of the comparison`() throws {
+    nonisolated(unsafe) var bytes: UInt64 = 0
+    _ = try Verification.run(path: path, second: reader) { bytes += $0 }
+    #expect(bytes == 3 * (try #require(try verify().states.first).content.size))
+  }
+}
