@@ -10,6 +10,8 @@ struct DraftPlan {
   private(set) var actions: [String] = []
   /// What the commit is for recovery.
   let nature: CommitNature
+  /// For a delete, the tags that are there; nil otherwise.
+  private(set) var deletedTags: [String]?
   /// Sentences for the user.
   private(set) var remarks: [String] = []
 
@@ -38,18 +40,8 @@ struct DraftPlan {
   /// The nodes that have a snapshot of this tag; throws if one has several.
   private func holders(of tag: String) throws(JobError) -> [Int] {
     var found: [Int] = []
-    for (index, member) in members.enumerated() {
-      let same = member.image.snapshots.filter { $0.isCalled(tag) }
-      guard same.count < 2 else {
-        throw JobError(
-          .conflict,
-          "\(member.node.name): \(member.image.path) has \(same.count) snapshots called '\(tag)' (ids "
-            + same.map(\.id).joined(separator: ", ")
-            + "). Rename or remove one of them first; `qemu-img snapshot -d \(tag) \(member.image.path)` "
-            + "removes the first of the name")
-      }
-      if !same.isEmpty { found.append(index) }
-    }
+    for (index, member) in members.enumerated()
+    where try member.image.position(ofTag: tag, on: member.node) != nil { found.append(index) }
     return found
   }
 
@@ -84,7 +76,10 @@ struct DraftPlan {
       throw JobError(
         .conflict,
         "Snapshot '\(tag)' already exists in one or more devices (\(names(present))"
-          + (missing.isEmpty ? "" : "; not in \(names(missing))") + ")")
+          + (missing.isEmpty ? "" : "; not in \(names(missing))")
+          + "). Choose another tag, or take the "
+          + "old one out with --replace"
+          + (missing.isEmpty ? ", or have nothing done with --exist-ok" : ""))
     }
     for (index, member) in members.enumerated() {
       drafts.append(
@@ -123,7 +118,8 @@ struct DraftPlan {
       guard taken.isEmpty else {
         throw JobError(
           .conflict,
-          "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken)))")
+          "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken))). "
+            + "Choose another tag for --save-current")
       }
     }
     for member in members {
@@ -164,6 +160,7 @@ struct DraftPlan {
       }
       found[tag] = present
     }
+    deletedTags = tags.filter { found[$0]?.isEmpty == false }
     for (index, member) in members.enumerated() {
       let here = tags.filter { found[$0]?.contains(index) ?? false }
       guard !here.isEmpty else {
