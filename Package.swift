@@ -71,7 +71,8 @@ let package = Package(
     .target(
       name: "Snapjob",
       dependencies: [
-        "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "Libqcow", log, system,
+        "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "QMPTransport", "Libqcow",
+        log, system,
       ],
       swiftSettings: house),
     .executableTarget(
@@ -123,7 +124,7 @@ let package = Package(
     .testTarget(
       name: "SnapjobCLITests",
       dependencies: [
-        "SnapjobCLI", "QMP", "TestOracles", system,
+        "SnapjobCLI", "Snapjob", "QMP", "TestOracles", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: house),

@@ -100,6 +100,27 @@ public final class Engine: Sendable {
     }
   }
 
+  /// The names of the machines in the catalog.
+  public func machineNames() throws(QMPError) -> [String] {
+    do throws(JobError) {
+      return try services.machines.machines().compactMap(\.name)
+    } catch {
+      throw QMPError(error)
+    }
+  }
+
+  /// Brings the jobs of this process to a safe end: what is not past its commit is cancelled and undone.
+  ///
+  /// - Parameter reason: the sentence that cancelled jobs end with.
+  public func drain(because reason: String) async { await services.runner.drain(because: reason) }
+
+  /// Lets the jobs of this process come to their end; those that wait for a `finalize` are cancelled.
+  ///
+  /// - Parameter reason: the sentence that cancelled jobs end with.
+  public func finish(because reason: String) async {
+    await services.runner.finish(because: reason)
+  }
+
   /// Ends the engine's work; everything that is asked of its monitors later fails.
   public func close() { catalog.close() }
 

@@ -35,6 +35,9 @@ final class JobRoster: Sendable {
   /// A job that runs here.
   func live(_ id: JobID) -> Entry? { state.withLock { state in state.live[id] } }
 
+  /// The jobs that run here.
+  var liveIDs: [JobID] { state.withLock { state in Array(state.live.keys) } }
+
   /// A job whose end is not in the store.
   func stranded(_ id: JobID) -> Stranded? { state.withLock { state in state.stranded[id] } }
 

@@ -13,7 +13,7 @@ public final class QMPServer: Sendable {
     case path(String)
     /// A socket that listens already; somebody else has made it and removes it.
     case listener(CInt)
-    /// One client, whose two directions are these descriptors; they are closed at the end.
+    /// One client, whose two directions are these descriptors, of whatever kind.
     case pipe(input: CInt, output: CInt)
   }
 
@@ -135,19 +135,20 @@ extension QMPServer {
   private func serve(
     input: CInt, output: CInt, _ onReady: @Sendable () -> Void
   ) async throws(QMPError) {
+    let bridge = try PipeBridge(input: input, output: output)
     do {
-      let client = try await NIOPipeBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+      let client = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         .channelOption(.allowRemoteHalfClosure, value: true)
-        .takingOwnershipOfDescriptors(input: input, output: output) { channel in
+        .withConnectedSocket(bridge.descriptor) { channel in
           channel.eventLoop.makeCompletedFuture {
             try Client(wrappingChannelSynchronously: channel)
           }
         }
       onReady()
       await converse(client)
+      await bridge.finish()
     } catch {
-      throw QMPError(
-        .genericError, "standard input and output cannot be used: \(error)")
+      throw QMPError(.genericError, "standard input and output cannot be used: \(error)")
     }
   }
 

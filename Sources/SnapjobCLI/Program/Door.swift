@@ -30,10 +30,25 @@ struct OpenDoor: Sendable {
   let close: @Sendable () async -> Void
 }
 
+/// A service that is ready to run.
+struct OpenService: Sendable {
+  /// Serves until it is stopped; calls back once clients can connect.
+  let run: @Sendable (@escaping @Sendable () -> Void) async throws -> Void
+  /// Ends it in an orderly way; the reason is that of QEMU's `SHUTDOWN` event.
+  let stop: @Sendable (_ reason: String) async -> Void
+  /// Lets go of the engine; to be called once.
+  let close: @Sendable () async -> Void
+}
+
 /// The way to an engine.
 protocol Door: Sendable {
   /// Opens an endpoint on one machine.
   func open(_ request: DoorRequest) async throws(QMPError) -> OpenDoor
+
+  /// Opens an engine that serves machines to other programs.
+  func service(
+    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+  ) async throws(QMPError) -> OpenService
 }
 
 /// The engine in this process.
@@ -43,12 +58,31 @@ struct EngineDoor: Door {
   /// The newest catalog schema that this program knows.
   static let catalogSchemaVersion = Engine.catalogSchemaVersion
 
-  func open(_ request: DoorRequest) async throws(QMPError) -> OpenDoor {
+  private static func logger(_ request: DoorRequest) -> Logger {
+    Logger(label: "snapjob") { _ in NoticeLog(report: request.onNotice) }
+  }
+
+  private static func engine(_ request: DoorRequest) async throws(QMPError) -> Engine {
     let engine = try await Engine.open(
       catalogPath: request.catalog, recovers: request.recovers,
-      lockPatience: request.lockPatience, onWait: request.onWait,
-      logger: Logger(label: "snapjob") { _ in NoticeLog(report: request.onNotice) })
+      lockPatience: request.lockPatience, onWait: request.onWait, logger: logger(request))
     engine.notices.forEach(request.onNotice)
+    return engine
+  }
+
+  func service(
+    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+  ) async throws(QMPError) -> OpenService {
+    let engine = try await Self.engine(request)
+    let service = QMPService(
+      engine, plan, allowedUsers: users, logger: Self.logger(request))
+    return OpenService(
+      run: { try await service.run(onReady: $0) }, stop: { await service.stop(reason: $0) },
+      close: { engine.close() })
+  }
+
+  func open(_ request: DoorRequest) async throws(QMPError) -> OpenDoor {
+    let engine = try await Self.engine(request)
     do throws(QMPError) {
       let endpoint = try engine.monitor(
         for: request.files.isEmpty ? .stored(request.machine) : .files(request.files),

@@ -28,13 +28,8 @@ struct Session: Sendable {
     machine: String? = nil, files: [String] = [], recovers: Bool = true,
     followsAllMachines: Bool = false, _ body: (any QMPEndpoint) async throws -> Result
   ) async throws -> Result {
-    let output = output
-    let request = DoorRequest(
-      catalog: settings.catalog, machine: machine ?? settings.machine,
-      files: files.map(host.absolute), lockPatience: settings.lockPatience,
-      recovers: recovers, followsAllMachines: followsAllMachines,
-      onWait: { output.note("waiting: \($0)") },
-      onNotice: { output.note($0) })
+    let request = doorRequest(
+      machine: machine, files: files, recovers: recovers, followsAllMachines: followsAllMachines)
     let opened = try await surroundings.door.open(request)
     do {
       let result = try await body(opened.endpoint)
@@ -48,6 +43,20 @@ struct Session: Sendable {
 }
 
 extension Session {
+  /// What is asked of the door.
+  func doorRequest(
+    machine: String? = nil, files: [String] = [], recovers: Bool = true,
+    followsAllMachines: Bool = false
+  ) -> DoorRequest {
+    let output = output
+    return DoorRequest(
+      catalog: settings.catalog, machine: machine ?? settings.machine,
+      files: files.map(host.absolute), lockPatience: settings.lockPatience,
+      recovers: recovers, followsAllMachines: followsAllMachines,
+      onWait: { output.note("waiting: \($0)") },
+      onNotice: { output.note($0) })
+  }
+
   /// The same without results and notes, for a job that is only a step of a command.
   func silenced() -> Session {
     Session(

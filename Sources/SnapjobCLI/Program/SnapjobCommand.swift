@@ -44,7 +44,7 @@ struct SnapjobCommand: ParsableCommand {
         subcommands: [
           CheckCommand.self, VerifyCommand.self, RecoverCommand.self, CatalogCommand.self,
         ]),
-      CommandGroup(name: "Protocol", subcommands: [RawCommand.self]),
+      CommandGroup(name: "Protocol", subcommands: [ServeCommand.self, RawCommand.self]),
     ])
 
   @OptionGroup(title: "Global options") var globals: GlobalOptions

@@ -1,4 +1,5 @@
 import QMP
+import Snapjob
 import Synchronization
 
 @testable import SnapjobCLI
@@ -19,6 +20,20 @@ final class FakeDoor: Door {
     opened.withLock { $0.append(request) }
     if let failure { throw failure }
     return OpenDoor(endpoint: endpoint, close: { self.closed.withLock { $0 += 1 } })
+  }
+
+  /// The plans of the services that were run; each ends at once.
+  var plans: [QMPService.Plan] { served.withLock { $0 } }
+  private let served = Mutex<[QMPService.Plan]>([])
+
+  func service(
+    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+  ) async throws(QMPError) -> OpenService {
+    opened.withLock { $0.append(request) }
+    if let failure { throw failure }
+    served.withLock { $0.append(plan) }
+    return OpenService(
+      run: { $0() }, stop: { _ in }, close: { self.closed.withLock { $0 += 1 } })
   }
 
   var requests: [DoorRequest] { opened.withLock { $0 } }

@@ -1,0 +1,134 @@
+public import Logging
+import Monitor
+public import QMP
+import QMPTransport
+import Synchronization
+
+/// Machines of an engine, served over QMP.
+public final class QMPService: Sendable {
+  /// What is served, and where.
+  public enum Plan: Sendable, Hashable {
+    /// One machine at a socket's path.
+    case socket(machine: String, path: String)
+    /// One machine at a socket that listens already.
+    case listener(machine: String, descriptor: Int32)
+    /// One machine to one client on these descriptors.
+    case pipe(machine: String, input: Int32, output: Int32)
+    /// Every machine at a path of its own; `{machine}` stands for its name. Machines that are added or
+    /// removed later are served and given up within a second.
+    case allMachines(pathPattern: String)
+  }
+
+  /// Stands for the machine's name in ``Plan/allMachines(pathPattern:)``.
+  public static let machinePlaceholder = "{machine}"
+
+  private let engine: Engine
+  private let plan: Plan
+  private let peers: PeerCheck
+  private let logger: Logger
+  private let state = Mutex(State())
+
+  private struct State {
+    var servers: [String: QMPServer] = [:]
+    var isStopping = false
+  }
+
+  /// Makes a service; nothing is opened yet.
+  ///
+  /// - Parameters:
+  ///   - engine: executes the commands; it stays open as long as the service runs.
+  ///   - plan: what is served, and where.
+  ///   - allowedUsers: user ids that may connect beside root and the one of this process.
+  ///   - logger: where clients that are turned away and sockets that fail are noted.
+  public init(
+    _ engine: Engine, _ plan: Plan, allowedUsers: Set<UInt32> = [],
+    logger: Logger = Logger(label: "snapjob")
+  ) {
+    self.engine = engine
+    self.plan = plan
+    peers = PeerCheck(allowing: allowedUsers)
+    self.logger = logger
+  }
+
+  /// Serves until ``stop(reason:)``; a pipe until its client has gone.
+  ///
+  /// - Parameter onReady: called once clients can connect.
+  /// - Throws: `QMPError`: not found for an unknown machine, or why a socket cannot be had.
+  public func run(onReady: @escaping @Sendable () -> Void) async throws(QMPError) {
+    switch plan {
+    case .socket(let machine, let path): try await serve(machine, .path(path), onReady)
+    case .listener(let machine, let descriptor):
+      try await serve(machine, .listener(descriptor), onReady)
+    case .pipe(let machine, let input, let output):
+      try await serve(machine, .pipe(input: input, output: output), onReady)
+      // The one client has gone; what it has started goes on.
+      await engine.finish(because: "the client has gone away; nothing was changed")
+    case .allMachines(let pattern): try await serveAll(pattern, onReady)
+    }
+  }
+
+  /// Ends the service: no command is executed any more, jobs are brought to a safe end, clients are told of
+  /// it and of the end.
+  ///
+  /// - Parameter reason: as in QEMU's `SHUTDOWN` event: `host-signal` or `host-qmp-quit`.
+  public func stop(reason: String) async {
+    let servers = state.withLock { state in
+      state.isStopping = true
+      return state.servers.values.map { $0 }
+    }
+    for server in servers { server.refuseCommands() }
+    await engine.drain(because: "the server is shutting down; nothing was changed")
+    // Their last events are on the way to the clients.
+    await withDiscardingTaskGroup { group in
+      for server in servers { group.addTask { await server.stop(reason: reason) } }
+    }
+  }
+
+  private var isStopping: Bool { state.withLock { state in state.isStopping } }
+
+  private func serve(
+    _ machine: String, _ source: QMPServer.Source, _ onReady: @escaping @Sendable () -> Void
+  ) async throws(QMPError) {
+    let server = QMPServer(
+      endpoint: try engine.monitor(for: .stored(machine)), commands: Monitor.commands, peers: peers,
+      logger: logger)
+    let isStopping = state.withLock { state in
+      if !state.isStopping { state.servers[machine] = server }
+      return state.isStopping
+    }
+    if isStopping { return }
+    defer { _ = state.withLock { state in state.servers.removeValue(forKey: machine) } }
+    try await server.run(source, onReady: onReady)
+  }
+
+  /// How often it is looked whether machines have come or gone.
+  private static let lookPeriod = Duration.seconds(1)
+
+  private func serveAll(
+    _ pattern: String, _ onReady: @escaping @Sendable () -> Void
+  ) async throws(QMPError) {
+    var isFirstLook = true
+    await withDiscardingTaskGroup { group in
+      while !isStopping {
+        let wanted = (try? engine.machineNames()) ?? []
+        let served = state.withLock { state in state.servers }
+        for (name, server) in served where !wanted.contains(name) {
+          await server.stop(reason: "host-qmp-quit")
+        }
+        for name in wanted where served[name] == nil {
+          let path = pattern.replacing(Self.machinePlaceholder, with: name)
+          group.addTask {
+            do throws(QMPError) {
+              try await self.serve(name, .path(path)) {}
+            } catch {
+              self.logger.error("\(error.desc)", metadata: ["machine": "\(name)"])
+            }
+          }
+        }
+        if isFirstLook { onReady() }
+        isFirstLook = false
+        try? await Task.sleep(for: Self.lookPeriod)
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Snapjob
+
+/// `snapjob serve`.
+struct ServeCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Serve QMP to other programs.",
+    discussion: """
+      Existing QMP clients (qmp-shell, libraries, socat in a script) work with it unchanged. One \
+      socket is one machine: that of --machine, or with --all-machines every machine of the \
+      catalog at a path of its own, in which {machine} stands for its name. The socket is its \
+      owner's alone; the same user and root may connect, others with --allow-uid.
+
+      stdio serves one client on standard input and output, as in: \
+      ssh host snapjob serve --qmp stdio
+
+      SIGTERM ends it: running jobs are brought to a safe end, clients are told, and the exit code \
+      is 0. Under systemd it takes a socket that is handed over, and tells when it is ready.
+
+      Examples:
+        snapjob serve --qmp unix:/run/snapjob/default.sock
+        snapjob serve --qmp unix:/run/snapjob/{machine}.sock --all-machines
+        snapjob -m web01 serve --qmp stdio
+      """)
+
+  @Option(
+    help: ArgumentHelp("Where to serve: unix:PATH or stdio.", valueName: "where"))
+  var qmp: ServiceAddress?
+  @Flag(help: "Serve every machine; PATH has {machine} in it.") var allMachines = false
+  @Option(
+    name: .customLong("allow-uid"),
+    help: ArgumentHelp("Let another user connect; may be repeated.", valueName: "uid"))
+  var allowedUsers: [UInt32] = []
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func validate() throws {
+    guard allMachines else { return }
+    guard case .socket(let path) = qmp, path.contains(QMPService.machinePlaceholder) else {
+      throw ValidationError(
+        "--all-machines needs a socket for each: --qmp unix:/run/snapjob/{machine}.sock")
+    }
+  }
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    let manager = ServiceManager(session.surroundings.environment)
+    let service = try await session.surroundings.door.service(
+      session.doorRequest(), plan: try plan(in: session, manager), users: Set(allowedUsers))
+    let signals = session.surroundings.signals
+    signals.take { signal, count in
+      switch InterruptionPolicy.action(count: count) {
+      case .cancel: Task { await service.stop("host-signal") }
+      case .leaveToRecovery: signals.endProcess(.interrupted(by: signal))
+      }
+    }
+    do {
+      try await service.run {
+        manager.notifyReady()
+        session.output.note("serving \(description)")
+      }
+    } catch {
+      await service.close()
+      throw error
+    }
+    await service.close()
+    return .done
+  }
+
+  private var description: String {
+    switch qmp {
+    case .socket(let path): "unix:\(path)"
+    case .stdio: "standard input and output"
+    case nil: "the socket that was handed over"
+    }
+  }
+
+  private func plan(
+    in session: Session, _ manager: ServiceManager
+  ) throws(CommandFailure) -> QMPService.Plan {
+    let machine = session.settings.machine
+    switch qmp {
+    case .socket(let path):
+      let path = session.host.absolute(path)
+      return allMachines ? .allMachines(pathPattern: path) : .socket(machine: machine, path: path)
+    case .stdio:
+      return .pipe(machine: machine, input: 0, output: 1)
+    case nil:
+      guard let descriptor = manager.listeningDescriptor else {
+        throw CommandFailure(
+          .usage, "Say where to serve: --qmp unix:PATH or --qmp stdio")
+      }
+      return .listener(machine: machine, descriptor: descriptor)
+    }
+  }
+}
+
+/// Where `serve` serves.
+enum ServiceAddress: ExpressibleByArgument, Hashable, Sendable {
+  /// A UNIX socket.
+  case socket(String)
+  /// Standard input and output.
+  case stdio
+
+  init?(argument: String) {
+    if argument == "stdio" {
+      self = .stdio
+    } else if argument.hasPrefix("unix:"), argument.utf8.count > "unix:".utf8.count {
+      self = .socket(String(argument.dropFirst("unix:".count)))
+    } else {
+      return nil
+    }
+  }
+}
