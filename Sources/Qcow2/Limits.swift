@@ -30,6 +30,9 @@ enum Limits {
   static let refcountMapClusterCount = 1 << 30
   /// A tag as QEMU's API carries it: 256 bytes with the terminating zero (block/snapshot.h).
   static let tagByteCount = 255
+  /// Separate ranges that a comparison of two states keeps in memory, at 16 bytes each. Ours; more would
+  /// be a terabyte of which every other 64 KiB cluster differs.
+  static let differenceCount = 1 << 23
   /// The only write that a disk promises not to tear.
   static let sectorByteCount = 512
 }

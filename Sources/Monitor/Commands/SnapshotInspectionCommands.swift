@@ -46,7 +46,10 @@ extension CommandTable {
 
     Command(
       "x-snapjob-list",
-      [.optional("devices", .array(.string)), .optional("all-machines", .boolean)],
+      [
+        .optional("devices", .array(.string)), .optional("all-machines", .boolean),
+        .optional("sizes", .boolean),
+      ],
       returns: .array(.object(SnapshotListing.schema))
     ) { arguments, context in
       let machines =
@@ -55,11 +58,26 @@ extension CommandTable {
       let devices = arguments.strings(ifPresent: "devices")
       return .array(
         try machines.flatMap { machine in
-          let listings = try context.services.images.snapshots(of: machine, on: devices)
+          let listings = try context.services.images.snapshots(
+            of: machine, on: devices, withSpace: arguments.flag("sizes"))
           if listings.isEmpty { return [QMPValue]() }
           let makers = try context.newestSaves(onMachine: machine.name)
           return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]) }
         })
+    },
+
+    Command(
+      "x-snapjob-diff",
+      [
+        .required("from", .string), .optional("to", .string),
+        .optional("devices", .array(.string)),
+      ],
+      returns: .array(.object(DiskDifferences.rangeSchema))
+    ) { arguments, context in
+      let disks = try context.services.images.differences(
+        on: try context.machine(), from: try arguments.string("from"),
+        to: arguments.string(ifPresent: "to"), devices: arguments.strings(ifPresent: "devices"))
+      return .array(disks.flatMap(\.json))
     },
   ]
 }

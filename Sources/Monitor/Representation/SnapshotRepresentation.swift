@@ -1,5 +1,6 @@
 import Jobs
 import QMP
+import Qcow2
 import SnapshotJobs
 
 extension SnapshotListing {
@@ -13,6 +14,10 @@ extension SnapshotListing {
     if let job { members.append(.init("job", .string(job.id.description))) }
     members.append(.init("devices", .array(devices.map(\.json))))
     members.append(.init("complete", .bool(isComplete)))
+    if !missingNodes.isEmpty {
+      members.append(.init("missing", .array(missingNodes.map { .string($0.description) })))
+    }
+    if let space { members += space.members }
     return .object(members)
   }
 
@@ -22,15 +27,17 @@ extension SnapshotListing {
       .nullable("machine", .string), .required("tag", .string), .required("date", .string),
       .optional("note", .string), .optional("job", .string),
       .required("devices", .array(.object(Device.schema))), .required("complete", .boolean),
-    ])
+      .optional("missing", .array(.string)),
+    ] + SnapshotSpace.schemaMembers)
 }
 
 extension SnapshotListing.Device {
   fileprivate var json: QMPValue {
-    [
-      "node": .string(node.description), "id": .string(id),
-      "vm-state-size": QMPValue(vmStateSize), "disk-size": QMPValue(diskSize),
+    let members: [QMPValue.Member] = [
+      .init("node", .string(node.description)), .init("id", .string(id)),
+      .init("vm-state-size", QMPValue(vmStateSize)), .init("disk-size", QMPValue(diskSize)),
     ]
+    return .object(members + (space?.members ?? []))
   }
 
   fileprivate static let schema = SchemaObject(
@@ -38,14 +45,40 @@ extension SnapshotListing.Device {
     [
       .required("node", .string), .required("id", .string),
       .required("vm-state-size", .unsigned), .required("disk-size", .unsigned),
-    ])
+    ] + SnapshotSpace.schemaMembers)
+}
+
+extension SnapshotSpace {
+  fileprivate var members: [QMPValue.Member] {
+    [.init("used", QMPValue(used)), .init("referenced", QMPValue(referenced))]
+  }
+
+  fileprivate static let schemaMembers: [SchemaMember] = [
+    .optional("used", .unsigned), .optional("referenced", .unsigned),
+  ]
+}
+
+extension DiskDifferences {
+  /// One element for each range.
+  var json: [QMPValue] {
+    ranges.map { range in
+      [
+        "node": .string(node.description), "offset": QMPValue(range.lowerBound),
+        "length": QMPValue(range.upperBound - range.lowerBound),
+      ]
+    }
+  }
+
+  static let rangeSchema = SchemaObject(
+    "SnapjobDiskRange",
+    [.required("node", .string), .required("offset", .unsigned), .required("length", .unsigned)])
 }
 
 extension NodePlan {
   var json: QMPValue {
     [
       "node": .string(node), "filename": .string(path), "action": .string(action),
-      "bytes-to-write": .int(bytesToWrite),
+      "bytes-to-write": .int(bytesToWrite), "bytes-to-free": .int(bytesToFree),
     ]
   }
 
@@ -53,7 +86,7 @@ extension NodePlan {
     "SnapjobNodePlan",
     [
       .required("node", .string), .required("filename", .string), .required("action", .string),
-      .required("bytes-to-write", .integer),
+      .required("bytes-to-write", .integer), .required("bytes-to-free", .integer),
     ])
 }
 

@@ -9,8 +9,16 @@ public protocol MachineImages: Sendable {
   /// Looks at a node's image without locking it.
   func describe(_ node: Node) -> NodeDescription
 
-  /// A machine's snapshots, oldest first; nil for all nodes.
-  func snapshots(of machine: Machine, on devices: [String]?) throws(JobError) -> [SnapshotListing]
+  /// A machine's snapshots, oldest first; nil for all nodes. The room that each takes costs a pass over
+  /// all tables.
+  func snapshots(
+    of machine: Machine, on devices: [String]?, withSpace: Bool
+  ) throws(JobError) -> [SnapshotListing]
+
+  /// Where disks may differ between two tags, or a tag and the active state; nil for the covered nodes.
+  func differences(
+    on machine: Machine, from old: String, to new: String?, devices: [String]?
+  ) throws(JobError) -> [DiskDifferences]
 
   /// The work of a snapshot job; nothing is opened yet.
   func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork

@@ -22,9 +22,16 @@ public struct StoredImages: MachineImages {
 
   /// A machine's snapshots, oldest first.
   public func snapshots(
-    of machine: Machine, on devices: [String]?
+    of machine: Machine, on devices: [String]?, withSpace: Bool
   ) throws(JobError) -> [SnapshotListing] {
-    try machine.snapshots(on: devices)
+    try machine.snapshots(on: devices, withSpace: withSpace)
+  }
+
+  /// Where disks may differ between two points in time.
+  public func differences(
+    on machine: Machine, from old: String, to new: String?, devices: [String]?
+  ) throws(JobError) -> [DiskDifferences] {
+    try machine.differences(from: old, to: new, on: devices)
   }
 
   /// The work of a snapshot job.

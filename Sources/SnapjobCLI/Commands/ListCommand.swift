@@ -8,16 +8,22 @@ struct ListCommand: Verb {
     abstract: "List snapshots, read from the images.",
     discussion: """
       Works also while a virtual machine holds the images. COMPLETE says whether each disk that a \
-      job would cover has the tag.
+      job would cover has the tag, once.
+
+      With --sizes every table of the images is read. USED is what deleting this snapshot alone \
+      would free: what is also in another snapshot or in the present state is not in it, so deleting \
+      two neighbours can free more than the sum. REFERENCED is all that the snapshot leads to.
 
       Examples:
         snapjob list
+        snapjob list --sizes
         snapjob list --all-machines --json
         snapjob list --file a.qcow2 b.qcow2
       """)
 
   @OptionGroup var disks: DiskOptions
   @Flag(name: [.customShort("A"), .long], help: "All machines.") var allMachines = false
+  @Flag(help: "The room that each snapshot takes in the images.") var sizes = false
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func validate() throws {
@@ -33,11 +39,11 @@ struct ListCommand: Verb {
         "x-snapjob-list",
         .present([
           "devices": disks.devices.isEmpty ? nil : .list(disks.devices),
-          "all-machines": allMachines ? true : nil,
+          "all-machines": allMachines ? true : nil, "sizes": sizes ? true : nil,
         ]))
     }
     session.output.json(snapshots)
-    let table = Self.table(snapshots.elements, showsMachine: allMachines)
+    let table = Self.table(snapshots.elements, showsMachine: allMachines, showsSizes: sizes)
     if table.isEmpty {
       if !session.output.isJSON { session.output.note("no snapshots") }
     } else {
@@ -47,14 +53,17 @@ struct ListCommand: Verb {
   }
 
   /// The snapshots for people; the column NOTE is there if any has one.
-  static func table(_ snapshots: [QMPValue], showsMachine: Bool) -> Table {
+  static func table(
+    _ snapshots: [QMPValue], showsMachine: Bool, showsSizes: Bool = false
+  ) -> Table {
     let showsNote = snapshots.contains { !$0.text("note").isEmpty }
     var table = Table(
       (showsMachine ? [.init("MACHINE")] : [])
         + [
-          .init("TAG"), .init("DATE"), .init("VM STATE", right: true), .init("DISKS"),
-          .init("COMPLETE"),
-        ] + (showsNote ? [.init("NOTE")] : []))
+          .init("TAG"), .init("DATE"), .init("VM STATE", right: true),
+        ]
+        + (showsSizes ? [.init("USED", right: true), .init("REFERENCED", right: true)] : [])
+        + [.init("DISKS"), .init("COMPLETE")] + (showsNote ? [.init("NOTE")] : []))
     for snapshot in snapshots {
       let devices = snapshot["devices"]?.elements ?? []
       let state = devices.map { $0.integer("vm-state-size") }.max() ?? 0
@@ -62,9 +71,11 @@ struct ListCommand: Verb {
         (showsMachine ? [snapshot.text("machine")] : [])
           + [
             snapshot.text("tag"), localTime(snapshot.text("date")),
-            state > 0 ? Quantity.bytes(state) : "", names(devices),
-            snapshot.isTrue("complete") ? "yes" : "no",
-          ] + (showsNote ? [snapshot.text("note")] : []))
+            state > 0 ? Quantity.bytes(state) : "",
+          ]
+          + (showsSizes ? ["used", "referenced"].map { Quantity.bytes(snapshot.integer($0)) } : [])
+          + [names(devices), completeness(snapshot)]
+          + (showsNote ? [snapshot.text("note")] : []))
     }
     return table
   }
@@ -82,6 +93,18 @@ struct ListCommand: Verb {
       let own = ids[name] ?? []
       return own.count > 1 ? "\(name)(ids \(own.joined(separator: " ")))" : name
     }.joined(separator: ",")
+  }
+
+  /// How many disks that lack a snapshot are named.
+  private static let shownMissing = 3
+
+  private static func completeness(_ snapshot: QMPValue) -> String {
+    if snapshot.isTrue("complete") { return "yes" }
+    let missing = snapshot.texts("missing")
+    if missing.isEmpty { return "no" }
+    let shown = missing.prefix(shownMissing).joined(separator: ",")
+    let more = missing.count > shownMissing ? " and \(missing.count - shownMissing) more" : ""
+    return "no, lacks \(shown)\(more)"
   }
 
   /// A time of a reply as people read it; as it came if it is no RFC 3339 time.

@@ -76,8 +76,10 @@ struct SnapshotRun {
     let plan = try await planned(on: endpoint, disks: disks)
     output.json(plan)
     for node in plan.elements {
-      let bytes = node.integer("bytes-to-write")
-      let amount = bytes > 0 ? " (\(Quantity.bytes(bytes)) to write)" : ""
+      let amounts = [("bytes-to-write", "to write"), ("bytes-to-free", "to free")]
+        .filter { node.integer($0.0) > 0 }
+        .map { "\(Quantity.bytes(node.integer($0.0))) \($0.1)" }
+      let amount = amounts.isEmpty ? "" : " (\(amounts.joined(separator: ", ")))"
       output.line(
         "\(node.text("node")): \(Table.printable(node.text("filename"))): "
           + "\(node.text("action"))\(amount)")

@@ -32,7 +32,10 @@ struct SnapjobCommand: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(
         name: "Snapshots",
-        subcommands: [SaveCommand.self, LoadCommand.self, DeleteCommand.self, ListCommand.self]),
+        subcommands: [
+          SaveCommand.self, LoadCommand.self, DeleteCommand.self, ListCommand.self,
+          DiffCommand.self,
+        ]),
       CommandGroup(name: "Machines", subcommands: [NodeCommand.self, MachineCommand.self]),
       CommandGroup(
         name: "Jobs", subcommands: [QueryJobsCommand.self, JobCommand.self, WatchCommand.self]),

@@ -12,22 +12,20 @@ struct NodeSet {
       throw JobError(.usage, "At least one device is required for snapshot")
     }
     var nodes: [Node] = []
-    for name in request.devices {
-      guard let node = machine.node(name) else {
-        throw JobError(.notFound, "No block device node '\(name)'")
-      }
+    for node in try machine.nodes(named: request.devices) {
       guard !nodes.contains(where: { $0.name == node.name }) else {
-        throw JobError(.usage, "Node '\(name)' is listed twice")
+        throw JobError(.usage, "Node '\(node.name)' is listed twice")
       }
       guard !node.isReadOnly else {
-        throw JobError(.refused, "Device '\(name)' is writable but does not support snapshots")
+        throw JobError(.refused, "Device '\(node.name)' is writable but does not support snapshots")
       }
       nodes.append(node)
     }
     if let vmstate = request.vmstate, request.operation != .delete,
       !nodes.contains(where: { $0.name.description == vmstate })
     {
-      throw JobError(.notFound, "vmstate block device '\(vmstate)' does not exist")
+      throw JobError(
+        .notFound, "vmstate block device '\(vmstate)' does not exist. See: snapjob node list")
     }
     self.nodes = nodes
   }

@@ -1,5 +1,5 @@
 public import Jobs
-internal import Qcow2
+public import Qcow2
 
 /// One tag of a machine, over all its nodes.
 public struct SnapshotListing: Sendable, Hashable {
@@ -15,8 +15,14 @@ public struct SnapshotListing: Sendable, Hashable {
     public let diskSize: UInt64
     /// When it was taken: seconds since the epoch.
     public let dateSeconds: Int64
+    /// Nanoseconds of that second.
+    public var dateNanoseconds: UInt32 = 0
     /// The guest's clock in nanoseconds.
     public let vmClockNanoseconds: UInt64
+    /// The room that it takes in the image; nil if that was not asked for.
+    public var space: SnapshotSpace?
+
+    fileprivate var date: (Int64, UInt32) { (dateSeconds, dateNanoseconds) }
   }
 
   /// The tag.
@@ -27,48 +33,75 @@ public struct SnapshotListing: Sendable, Hashable {
   public let devices: [Device]
   /// Whether each covered node of the machine has it, exactly once.
   public let isComplete: Bool
+  /// The covered nodes that lack it.
+  public var missingNodes: [NodeName] = []
+
+  /// The room that it takes on all nodes together; nil if that was not asked for.
+  public var space: SnapshotSpace? {
+    devices.reduce(nil) { sum, device in
+      guard let space = device.space else { return sum }
+      return (sum ?? SnapshotSpace()) + space
+    }
+  }
+
+  /// Of two that were taken in the same instant, the one with the lower id was taken first.
+  fileprivate static func isOlder(_ left: SnapshotListing, _ right: SnapshotListing) -> Bool {
+    let (first, second) = (left.firstDate, right.firstDate)
+    if first != second { return first < second }
+    return (left.lowestID, left.tag) < (right.lowestID, right.tag)
+  }
+
+  private var firstDate: (Int64, UInt32) { devices.map(\.date).min(by: <) ?? (dateSeconds, 0) }
+
+  private var lowestID: UInt64 { devices.compactMap { UInt64($0.id) }.min() ?? .max }
 }
 
 extension Machine {
   /// The machine's snapshots, oldest first, read from the images (also while a VM holds them).
   ///
-  /// - Parameter devices: node names; nil for all nodes, excluded and read-only ones included.
+  /// - Parameters:
+  ///   - devices: node names; nil for all nodes, excluded and read-only ones included.
+  ///   - withSpace: whether to work out the room that each takes; that reads every L2 table.
   /// - Returns: one listing for each tag.
   /// - Throws: `JobError` if a node is unknown or an image cannot be read.
-  public func snapshots(on devices: [String]? = nil) throws(JobError) -> [SnapshotListing] {
-    var wanted = nodes
-    if let devices {
-      wanted = []
-      for name in devices {
-        guard let node = node(name) else {
-          throw JobError(.notFound, "No block device node '\(name)'")
-        }
-        wanted.append(node)
-      }
-    }
+  public func snapshots(
+    on devices: [String]? = nil, withSpace: Bool = false
+  ) throws(JobError) -> [SnapshotListing] {
+    let wanted = try devices.map(self.nodes(named:)) ?? nodes
     var found: [[UInt8]: [SnapshotListing.Device]] = [:]
     for node in wanted {
-      let image: Image
-      do throws(Qcow2Error) {
-        image = try Image.open(node.path, for: .peek)
-      } catch {
-        throw JobError(error, node: node.name.description)
-      }
-      for snapshot in image.snapshots {
-        found[snapshot.nameBytes, default: []].append(
-          SnapshotListing.Device(
-            node: node.name, id: snapshot.id, vmStateSize: snapshot.vmStateSize,
-            diskSize: snapshot.diskSize, dateSeconds: Int64(snapshot.dateSeconds),
-            vmClockNanoseconds: snapshot.vmClockNanoseconds))
+      for (tag, device) in try node.snapshots(withSpace: withSpace) {
+        found[tag, default: []].append(device)
       }
     }
     // Of the devices asked for, those that a job without a device list covers decide.
     let covered = wanted.filter { devices != nil || coveredNodes.contains($0) }
     return found.map { tag, devices in
-      SnapshotListing(
+      let counts = covered.map { node in devices.count { $0.node == node.name } }
+      return SnapshotListing(
         tag: String(decoding: tag, as: UTF8.self),
         dateSeconds: devices.map(\.dateSeconds).min() ?? 0, devices: devices,
-        isComplete: covered.allSatisfy { node in devices.count { $0.node == node.name } == 1 })
-    }.sorted { ($0.dateSeconds, $0.tag) < ($1.dateSeconds, $1.tag) }
+        isComplete: counts.allSatisfy { $0 == 1 },
+        missingNodes: zip(covered, counts).filter { $0.1 == 0 }.map(\.0.name))
+    }.sorted(by: SnapshotListing.isOlder)
+  }
+}
+
+extension Node {
+  /// The snapshots of the node's image with their tags, in table order.
+  fileprivate func snapshots(
+    withSpace: Bool
+  ) throws(JobError) -> [(tag: [UInt8], device: SnapshotListing.Device)] {
+    try look { image in
+      let space = withSpace ? try image.snapshotSpace() : nil
+      return image.snapshots.enumerated().map { position, snapshot in
+        let device = SnapshotListing.Device(
+          node: name, id: snapshot.id, vmStateSize: snapshot.vmStateSize,
+          diskSize: snapshot.diskSize, dateSeconds: Int64(snapshot.dateSeconds),
+          dateNanoseconds: snapshot.dateNanoseconds,
+          vmClockNanoseconds: snapshot.vmClockNanoseconds, space: space?[position])
+        return (snapshot.nameBytes, device)
+      }
+    }
   }
 }

@@ -1,3 +1,5 @@
+public import Jobs
+
 /// A named set of nodes whose disks are files.
 public struct Machine: Sendable, Hashable {
   /// The one that exists without being added.
@@ -20,6 +22,20 @@ public struct Machine: Sendable, Hashable {
   /// The node with this name; nil if there is none.
   public func node(_ name: String) -> Node? {
     nodes.first { $0.name.description == name }
+  }
+
+  /// The nodes with these names, in the names' order.
+  ///
+  /// - Parameter names: node names.
+  /// - Returns: the nodes.
+  /// - Throws: `JobError` (not found) for a name that no node has, with QEMU's text.
+  public func nodes(named names: [String]) throws(JobError) -> [Node] {
+    try names.map { name throws(JobError) in
+      guard let node = node(name) else {
+        throw JobError(.notFound, "No block device node '\(name)'. See: snapjob node list")
+      }
+      return node
+    }
   }
 
   /// The nodes that a job without a device list covers: all writable ones that are not excluded.

@@ -38,18 +38,8 @@ struct DraftPlan {
   /// The nodes that have a snapshot of this tag; throws if one has several.
   private func holders(of tag: String) throws(JobError) -> [Int] {
     var found: [Int] = []
-    for (index, member) in members.enumerated() {
-      let same = member.image.snapshots.filter { $0.isCalled(tag) }
-      guard same.count < 2 else {
-        throw JobError(
-          .conflict,
-          "\(member.node.name): \(member.image.path) has \(same.count) snapshots called '\(tag)' (ids "
-            + same.map(\.id).joined(separator: ", ")
-            + "). Rename or remove one of them first; `qemu-img snapshot -d \(tag) \(member.image.path)` "
-            + "removes the first of the name")
-      }
-      if !same.isEmpty { found.append(index) }
-    }
+    for (index, member) in members.enumerated()
+    where try member.image.position(ofTag: tag, on: member.node) != nil { found.append(index) }
     return found
   }
 

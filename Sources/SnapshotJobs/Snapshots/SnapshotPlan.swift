@@ -11,6 +11,9 @@ public struct NodePlan: Sendable, Hashable, Codable {
   public let action: String
   /// Bytes that would be written, as an estimate from above; 0 where nothing happens.
   public let bytesToWrite: Int64
+  /// Bytes of clusters that would become free: what only the snapshots that go away refer to, and for a
+  /// load what only the state that is lost refers to.
+  public var bytesToFree: Int64 = 0
 }
 
 extension SnapshotRequest {
@@ -26,11 +29,13 @@ extension SnapshotRequest {
     var plans: [NodePlan] = []
     for (index, member) in images.members.enumerated() {
       var bytesToWrite: Int64 = 0
+      var bytesToFree: Int64 = 0
       do {
         if var draft = plan.drafts[index] {
           try member.image.checkChangeable()
           try draft.settle { _ in }
           bytesToWrite = draft.writeByteCountEstimate
+          bytesToFree = draft.freedByteCount
         }
       } catch {
         throw JobError(wrapping: error, node: member.node.name.description)
@@ -38,7 +43,7 @@ extension SnapshotRequest {
       plans.append(
         NodePlan(
           node: member.node.name.description, path: member.node.path, action: plan.actions[index],
-          bytesToWrite: bytesToWrite))
+          bytesToWrite: bytesToWrite, bytesToFree: bytesToFree))
     }
     return plans
   }

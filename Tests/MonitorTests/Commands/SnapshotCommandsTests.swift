@@ -3,6 +3,7 @@ import Monitor
 import QMP
 import Testing
 
+@testable import Qcow2
 @testable import SnapshotJobs
 
 @Suite struct SnapshotCommandsTests {
@@ -123,7 +124,10 @@ import Testing
       """)
     #expect(
       plan.elements.first?.jsonText
-        == #"{"node": "a", "filename": "/a", "action": "nothing", "bytes-to-write": 512}"#)
+        == """
+        {"node": "a", "filename": "/a", "action": "nothing", "bytes-to-write": 512, \
+        "bytes-to-free": 64}
+        """)
     #expect(plan.elements.count == 2)
     #expect(
       await house.refusal(
@@ -169,5 +173,43 @@ import Testing
     try house.machines.addMachine(named: "web01")
     let all = try await house.execute("x-snapjob-list", #"{"all-machines": true}"#)
     #expect(all.elements.compactMap { $0.text("machine") }.contains("web01"))
+  }
+
+  @Test func listsTheRoomOfSnapshotsAndTheDisksThatLackThem() async throws {
+    let house = House()
+    var space = SnapshotSpace()
+    space.used = 5
+    space.referenced = 7
+    let device = SnapshotListing.Device(
+      node: try NodeName("disk0"), id: "1", vmStateSize: 0, diskSize: 512, dateSeconds: 0,
+      vmClockNanoseconds: 0, space: space)
+    let listing = SnapshotListing(
+      tag: "t", dateSeconds: 0, devices: [device, device], isComplete: false,
+      missingNodes: [try NodeName("disk1")])
+    house.images.set { $0.listingsWithSpace = [listing] }
+    let list = try await house.execute("x-snapjob-list", #"{"sizes": true}"#)
+    let deviceText =
+      #"{"node": "disk0", "id": "1", "vm-state-size": 0, "disk-size": 512, "#
+      + #""used": 5, "referenced": 7}"#
+    #expect(
+      list.elements.map(\.jsonText) == [
+        """
+        {"machine": "default", "tag": "t", "date": "1970-01-01T00:00:00Z", "devices": \
+        [\(deviceText), \(deviceText)], "complete": false, "missing": ["disk1"], "used": 10, \
+        "referenced": 14}
+        """
+      ])
+  }
+
+  @Test func tellsWhereDisksDiffer() async throws {
+    let house = House()
+    #expect(
+      try await house.execute("x-snapjob-diff", #"{"from": "a", "devices": ["d", "e"]}"#)
+        == [
+          ["node": "d", "offset": 0, "length": 512], ["node": "d", "offset": 1024, "length": 512],
+          ["node": "e", "offset": 0, "length": 512], ["node": "e", "offset": 1024, "length": 512],
+        ])
+    #expect(try await house.execute("x-snapjob-diff", #"{"from": "a", "to": "b"}"#) == [])
+    #expect(await house.refusal("x-snapjob-diff", #"{"from": "b"}"#)?.kind == "notFound")
   }
 }

@@ -13,6 +13,7 @@ final class MemoryImages: MachineImages {
     var files: Set<String> = []
     var requests: [SnapshotRequest] = []
     var listings: [SnapshotListing] = []
+    var listingsWithSpace: [SnapshotListing] = []
     var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
     /// The scope of the last repair of each path.
     var repairs: [String: RepairScope] = [:]
@@ -66,9 +67,18 @@ final class MemoryImages: MachineImages {
   }
 
   func snapshots(
-    of machine: Machine, on devices: [String]?
+    of machine: Machine, on devices: [String]?, withSpace: Bool
   ) throws(JobError) -> [SnapshotListing] {
-    state.withLock { state in state.listings }
+    state.withLock { state in withSpace ? state.listingsWithSpace : state.listings }
+  }
+
+  func differences(
+    on machine: Machine, from old: String, to new: String?, devices: [String]?
+  ) throws(JobError) -> [DiskDifferences] {
+    guard old == "a" else { throw JobError(.notFound, "Snapshot '\(old)' does not exist") }
+    return try (devices ?? ["disk0"]).map { name throws(JobError) in
+      DiskDifferences(node: try NodeName(name), ranges: new == nil ? [0..<512, 1024..<1536] : [])
+    }
   }
 
   func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork {
@@ -82,7 +92,7 @@ final class MemoryImages: MachineImages {
   func plan(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> [NodePlan] {
     state.withLock { state in state.requests.append(request) }
     return request.devices.map {
-      NodePlan(node: $0, path: "/\($0)", action: "nothing", bytesToWrite: 512)
+      NodePlan(node: $0, path: "/\($0)", action: "nothing", bytesToWrite: 512, bytesToFree: 64)
     }
   }
 

@@ -37,6 +37,29 @@ import Testing
         """)
   }
 
+  @Test("sizes are columns of their own, and disks that lack a snapshot are named") func sizes()
+    async
+  {
+    let run = Run()
+    run.endpoint.reply(
+      to: "x-snapjob-list",
+      with: [
+        [
+          "tag": "t", "date": "then", "devices": [["node": "disk0", "id": "1"]],
+          "complete": false, "missing": ["disk1", "disk2", "disk3", "disk4"], "used": 1024,
+          "referenced": 4096,
+        ]
+      ])
+    #expect(await run("list --sizes") == .done)
+    #expect(
+      run.out.text == """
+        TAG  DATE  VM STATE   USED  REFERENCED  DISKS  COMPLETE
+        t    then         -  1 KiB       4 KiB  disk0  no, lacks disk1,disk2,disk3 and 1 more
+
+        """)
+    #expect(run.endpoint.arguments(of: "x-snapjob-list") == ["sizes": true])
+  }
+
   @Test("with --json the array is passed on as it came") func json() async throws {
     let run = Run()
     run.endpoint.reply(to: "x-snapjob-list", with: Self.snapshots)

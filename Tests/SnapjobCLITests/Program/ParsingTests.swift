@@ -43,7 +43,8 @@ import Testing
       "save --tag x extra", "delete", "delete --tag", "node add disk0", "node create d f",
       "node create d f --size ten", "job", "job show", "job dismiss", "job dismiss j1 --all",
       "job wait", "job wait j1 --timeout soon", "recover --forward", "recover --abandon",
-      "recover j1 --forward --abandon", "machine set web01", "machine add", "list --sizes",
+      "recover j1 --forward --abandon", "machine set web01", "machine add", "list --size", "diff",
+      "diff --from a",
       "--progress loud list", "-q -v list", "save --tag x --file", "--wait-lock -1 list",
       "--connect unix:/x list", "qmp query-jobs notjson", "qmp query-jobs []",
       "check --repair some", "list --file a -A", "-m web01 save --tag x --file a",
@@ -117,7 +118,7 @@ import Testing
   }
 
   @Test("what is not built yet is not shown in help") func hidden() async {
-    let words = ["--connect", "serve", "--sizes", "bitmap", "--qmp", "--x-detached"]
+    let words = ["--connect", "serve", "bitmap", "--qmp", "--x-detached"]
     for line in ["--help", "list --help", "check --help", "machine add --help", "save --help"] {
       let run = Run()
       _ = await run(line)

@@ -29,7 +29,7 @@ import Testing
     for var request in requests {
       request.devices.append("disk9")
       let error = try await bench.fail(request, on: nodes)
-      #expect(error == JobError(.notFound, "No block device node 'disk9'"))
+      #expect(error == JobError(.notFound, "No block device node 'disk9'. See: snapjob node list"))
     }
   }
 
