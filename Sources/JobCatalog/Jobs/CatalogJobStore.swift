@@ -73,10 +73,17 @@ extension Catalog: JobStore {
   private func busy(_ subject: String, _ job: JobRow) -> JobError {
     let isAlive = job.worker.map(workers.isAlive) ?? false
     let process = job.worker.map { "pid \($0.pid)" } ?? "an unknown process"
-    let status = job.record.status.rawValue
+    let (id, status) = (job.record.id, job.record.status)
+    let advice =
+      switch (isAlive, status) {
+      case (false, _): ", which has ended). To settle it: snapjob recover"
+      case (true, .pending):
+        "). It waits for: snapjob job finalize \(id), or: snapjob job cancel \(id)"
+      case (true, _): "). To wait for its end: --wait-lock SECONDS"
+      }
     return JobError(
       .inUse,
-      "Machine '\(subject)' is busy with job '\(job.record.id)' (status \(status), \(process)"
-        + (isAlive ? ")" : ", which has ended). To settle it: snapjob recover"))
+      "Machine '\(subject)' is busy with job '\(id)' (status \(status.rawValue), \(process)\(advice)"
+    )
   }
 }

@@ -51,8 +51,18 @@ final class Job: Sendable {
   // MARK: Verbs
 
   /// Asks something of the job; its threads are woken if that is all there is to do.
-  func accept(_ verb: JobVerb) throws(JobError) -> VerbEffect {
-    try change { machine throws(JobError) in try machine.accept(verb) }
+  ///
+  /// - Parameters:
+  ///   - verb: what to do.
+  ///   - reason: for a cancellation, the sentence that the job ends with; nil for QEMU's.
+  /// - Returns: what is left to be done about it.
+  /// - Throws: ``JobError`` with QEMU's text; nothing has changed then.
+  func accept(_ verb: JobVerb, because reason: String? = nil) throws(JobError) -> VerbEffect {
+    try change { machine throws(JobError) in
+      let effect = try machine.accept(verb)
+      if verb == .cancel, let reason { machine.fail(JobError(.cancelled, reason)) }
+      return effect
+    }
   }
 
   /// Cancels the job because its transaction is undone.

@@ -24,8 +24,16 @@ extension JobRunner {
   ///
   /// - Throws: ``JobError`` with QEMU's texts (`Job not found`, …), or one that says that the job's
   ///   process has ended. `set-speed` carries no speed here: see ``setSpeed(_:of:)``.
-  public func apply(_ verb: JobVerb, to id: JobID) async throws(JobError) {
-    switch try route(verb, to: id) {
+  ///
+  /// - Parameters:
+  ///   - verb: what to do.
+  ///   - id: the job.
+  ///   - reason: for a cancellation, the sentence that the job ends with; kept only where this process
+  ///     runs the job. Nil for QEMU's.
+  public func apply(
+    _ verb: JobVerb, to id: JobID, because reason: String? = nil
+  ) async throws(JobError) {
+    switch try route(verb, to: id, because: reason) {
     case .done: return
     case .settle: try await settleOnThread(id)
     case .elsewhere:
@@ -54,9 +62,11 @@ extension JobRunner {
   }
 
   /// Does what can be done here and now.
-  func route(_ verb: JobVerb, to id: JobID) throws(JobError) -> VerbRoute {
+  func route(
+    _ verb: JobVerb, to id: JobID, because reason: String? = nil
+  ) throws(JobError) -> VerbRoute {
     if let entry = roster.live(id), entry.job.status != .concluded, entry.job.status != .null {
-      let effect = try entry.job.accept(verb)
+      let effect = try entry.job.accept(verb, because: reason)
       if verb == .setSpeed { throw .speedMissing(id) }
       entry.transaction.perform(effect, on: entry.job)
       return .done

@@ -53,8 +53,15 @@ extension CommandTable {
 
     Command(
       "blockdev-create",
-      [.required("job-id", .string), .required("options", .object(creationSchema))]
+      [
+        .required("job-id", .string), .required("options", .object(creationSchema)),
+        .optional("x-node-name", .string),
+      ]
     ) { arguments, context in
+      // The node that the image is to become: a name that cannot be had must leave no file behind.
+      if let name = arguments.string(ifPresent: "x-node-name") {
+        try context.checkNew(try NodeName(name), beside: try context.machine().nodes)
+      }
       let options = JobOptions(id: try JobID(try arguments.string("job-id")))
       let request = try ImageCreation(try arguments.object("options"))
       let work = ImageCreationWork(request: request, images: context.services.images)
@@ -83,11 +90,19 @@ extension CommandTable {
 }
 
 extension CommandContext {
+  /// Checks that a node's name is not taken.
+  func checkNew(_ name: NodeName, beside nodes: [Node]) throws(JobError) {
+    if nodes.contains(where: { $0.name == name }) {
+      throw JobError(
+        .conflict,
+        "Duplicate nodes with node-name='\(name)'. Choose another name, or: snapjob node remove \(name)"
+      )
+    }
+  }
+
   /// Checks that a node can be added: its name and its file are new, and the file is an image.
   func checkNew(_ node: Node, beside nodes: [Node]) throws(JobError) {
-    if nodes.contains(where: { $0.name == node.name }) {
-      throw JobError(.conflict, "Duplicate nodes with node-name='\(node.name)'")
-    }
+    try checkNew(node.name, beside: nodes)
     if let other = nodes.first(where: { $0.path == node.path }) {
       throw JobError(.conflict, "\(node.path) is node '\(other.name)' of this machine already")
     }

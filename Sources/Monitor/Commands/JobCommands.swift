@@ -5,8 +5,16 @@ extension CommandTable {
   /// The verbs of jobs. A job of any machine is found: its name is unique in the catalog.
   static let jobCommands: [Command] =
     [
-      ("job-cancel", JobVerb.cancel), ("job-pause", .pause), ("job-resume", .resume),
-      ("job-complete", .complete), ("job-finalize", .finalize), ("job-dismiss", .dismiss),
+      Command("job-cancel", [.required("id", .string), .optional("x-reason", .string)]) {
+        arguments, context in
+        let id = try JobID(naming: try arguments.string("id"))
+        try await context.services.runner.apply(
+          .cancel, to: id, because: arguments.string(ifPresent: "x-reason"))
+      }
+    ]
+    + [
+      ("job-pause", JobVerb.pause), ("job-resume", .resume), ("job-complete", .complete),
+      ("job-finalize", .finalize), ("job-dismiss", .dismiss),
     ].map { name, verb in
       Command(name, [.required("id", .string)]) { arguments, context in
         let id = try JobID(naming: try arguments.string("id"))

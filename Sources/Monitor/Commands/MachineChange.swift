@@ -56,7 +56,8 @@ struct MachineChange {
 extension JobError {
   /// No node of that name, in QEMU's words.
   static func nodeNotFound(_ name: String) -> JobError {
-    JobError(.notFound, "Failed to find node with node-name='\(name)'")
+    JobError(
+      .notFound, "Failed to find node with node-name='\(name)'. See: snapjob node list")
   }
 }
 

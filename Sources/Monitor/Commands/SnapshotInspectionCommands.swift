@@ -61,9 +61,30 @@ extension CommandTable {
           let listings = try context.services.images.snapshots(
             of: machine, on: devices, withSpace: arguments.flag("sizes"))
           if listings.isEmpty { return [QMPValue]() }
-          let makers = try context.newestSaves(onMachine: machine.name)
-          return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]) }
+          let makers = try context.saves(onMachine: machine.name)
+          return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]?.first) }
         })
+    },
+
+    Command(
+      "x-snapjob-prune-plan",
+      [
+        .required("match", .string), .required("keep-last", .unsigned),
+        .optional("devices", .array(.string)),
+      ],
+      returns: .array(.object(RetentionPolicy.Verdict.schema))
+    ) { arguments, context in
+      let policy = try RetentionPolicy(
+        match: try arguments.string("match"),
+        keepLast: Int(clamping: try arguments.unsigned("keep-last")))
+      let machine = try context.machine()
+      let listings = try context.services.images.snapshots(
+        of: machine, on: arguments.strings(ifPresent: "devices"), withSpace: false)
+      let makers = try context.saves(onMachine: machine.name)
+      let verdicts = policy.verdicts(on: listings) { tag, device in
+        makers[tag]?.contains { $0.canHaveMade(device) } ?? false
+      }
+      return .array(verdicts.map(\.json))
     },
 
     Command(
@@ -83,15 +104,25 @@ extension CommandTable {
 }
 
 extension CommandContext {
-  /// The newest job that has made each tag, as far as the catalog remembers.
-  fileprivate func newestSaves(onMachine name: String?) throws(JobError) -> [String: JobRecord] {
-    var saves: [String: JobRecord] = [:]
+  /// The jobs that have made each tag, newest first, as far as the catalog remembers.
+  fileprivate func saves(onMachine name: String?) throws(JobError) -> [String: [JobRecord]] {
+    var saves: [String: [JobRecord]] = [:]
     for record in try services.history.history(subject: name, allSubjects: false, id: nil)
     where ExitCode(record) == .done {
-      guard let tag = record.snapshotRequest?.savedTag, saves[tag] == nil else { continue }
-      saves[tag] = record
+      if let tag = record.snapshotRequest?.savedTag { saves[tag, default: []].append(record) }
     }
     return saves
+  }
+}
+
+extension JobRecord {
+  /// Whether the job can have taken a snapshot: it was taken while the job was there. A snapshot that
+  /// another program has put in its place is older or newer.
+  fileprivate func canHaveMade(_ device: SnapshotListing.Device) -> Bool {
+    guard let concluded else { return false }
+    let (seconds, overflow) = device.dateSeconds.multipliedReportingOverflow(by: 1_000_000)
+    let date = Timestamp(microseconds: seconds &+ Int64(device.dateNanoseconds / 1000))
+    return !overflow && created <= date && date <= concluded
   }
 }
 

@@ -108,6 +108,9 @@ extension SnapshotResult {
     if let changedNodes {
       members.append(.init("changed", .array(changedNodes.map { .string($0) })))
     }
+    if let deletedTags {
+      members.append(.init("deleted", .array(deletedTags.map { .string($0) })))
+    }
     return .object(members)
   }
 
@@ -116,6 +119,6 @@ extension SnapshotResult {
     [
       .required("bytes-written", .integer), .required("bytes-freed", .integer),
       .nullable("pause-ns", .integer), .required("remarks", .array(.string)),
-      .optional("changed", .array(.string)),
+      .optional("changed", .array(.string)), .optional("deleted", .array(.string)),
     ])
 }

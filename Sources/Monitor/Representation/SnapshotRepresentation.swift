@@ -74,6 +74,21 @@ extension DiskDifferences {
     [.required("node", .string), .required("offset", .unsigned), .required("length", .unsigned)])
 }
 
+extension RetentionPolicy.Verdict {
+  var json: QMPValue {
+    ["tag": .string(tag), "action": isKept ? "keep" : "remove", "reason": .string(reason)]
+  }
+
+  static let schema = SchemaObject(
+    "SnapjobVerdict",
+    [
+      .required("tag", .string),
+      .required(
+        "action", .enumeration(SchemaEnumeration("SnapjobPruneAction", ["keep", "remove"]))),
+      .required("reason", .string),
+    ])
+}
+
 extension NodePlan {
   var json: QMPValue {
     [

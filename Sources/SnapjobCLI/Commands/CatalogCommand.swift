@@ -8,6 +8,7 @@ struct CatalogCommand: ParsableCommand {
     abstract: "The database of machines and jobs.",
     subcommands: [
       CatalogPathCommand.self, CatalogCheckCommand.self, CatalogBackupCommand.self,
+      CatalogPruneCommand.self,
     ])
 }
 
@@ -81,6 +82,35 @@ struct CatalogBackupCommand: Verb {
     }
     session.output.json(result)
     if !session.output.isQuiet { session.output.line("\(path): written") }
+    return .done
+  }
+}
+
+/// `snapjob catalog prune`.
+struct CatalogPruneCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "prune", abstract: "Dismiss and forget what is older than the catalog keeps.",
+    discussion: """
+      Jobs that concluded more than 7 days ago are moved to the history, and jobs that concluded more \
+      than 400 days ago are deleted from it. Each program that opens the catalog does the same once a \
+      day. Snapshots stay where they are; see snapjob prune for those.
+
+      Example:
+        snapjob catalog prune
+      """)
+
+  @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func perform(in session: Session) async throws -> ExitStatus {
+    let result = try await session.withEndpoint(
+      machine: Settings.defaultMachine, recovers: false
+    ) { try await $0.execute("x-snapjob-catalog", ["action": "prune"]) }
+    session.output.json(result)
+    if !session.output.isQuiet {
+      let dismissed = Quantity.count(Int(clamping: result.integer("dismissed")), "job")
+      let deleted = Quantity.count(Int(clamping: result.integer("deleted")), "job")
+      session.output.line("\(dismissed) moved to the history, \(deleted) deleted from it")
+    }
     return .done
   }
 }

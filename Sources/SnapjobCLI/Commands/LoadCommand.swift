@@ -17,7 +17,7 @@ struct LoadCommand: Verb {
       """,
     aliases: ["apply"])
 
-  @Option(help: ArgumentHelp("The snapshot's name.", valueName: "tag")) var tag: String
+  @OptionGroup var tag: TagOption
   @OptionGroup var disks: DiskOptions
   @Option(
     help: ArgumentHelp(
@@ -32,7 +32,7 @@ struct LoadCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    var order = SnapshotOrder(verb: .load, tags: [tag])
+    var order = SnapshotOrder(verb: .load, tags: [tag.name])
     order.vmstate = vmstate
     order.saveCurrent = saveCurrent
     if let saveCurrent { order.members.append(.init("x-save-current", .string(saveCurrent))) }

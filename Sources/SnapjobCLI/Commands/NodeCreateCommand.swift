@@ -27,14 +27,6 @@ struct NodeCreateCommand: Verb {
         "\(path) exists already. To use it as it is: snapjob node add \(name) \(file)")
     }
     return try await session.withEndpoint { endpoint in
-      // Looked up first, so that a name that is taken leaves no file behind.
-      let machine = try await endpoint.execute("x-snapjob-machine-show", nil)
-      if machine["nodes"]?.elements.contains(where: { $0.text("node-name") == name }) ?? false {
-        throw CommandFailure(
-          .conflict,
-          "machine \(machine.text("name")) has a node \(name) already. "
-            + "Choose another name, or: snapjob node remove \(name)")
-      }
       try await create(path, on: endpoint, session: session)
       do {
         _ = try await endpoint.execute(
@@ -64,7 +56,8 @@ struct NodeCreateCommand: Verb {
       until: .conclusion
     ) {
       _ = try await endpoint.execute(
-        "blockdev-create", ["job-id": .string(id), "options": options])
+        "blockdev-create",
+        ["job-id": .string(id), "options": options, "x-node-name": .string(name)])
     }
     _ = try? await endpoint.execute("job-dismiss", ["id": .string(id)])
     if let failure = outcome.job.failure {

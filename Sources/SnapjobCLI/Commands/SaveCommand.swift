@@ -17,7 +17,7 @@ struct SaveCommand: Verb {
       """,
     aliases: ["create"])
 
-  @Option(help: ArgumentHelp("The snapshot's name.", valueName: "tag")) var tag: String
+  @OptionGroup var tag: TagOption
   @OptionGroup var disks: DiskOptions
   @Option(
     help: ArgumentHelp(
@@ -35,7 +35,7 @@ struct SaveCommand: Verb {
   }
 
   func perform(in session: Session) async throws -> ExitStatus {
-    var order = SnapshotOrder(verb: .save, tags: [tag])
+    var order = SnapshotOrder(verb: .save, tags: [tag.name])
     order.vmstate = vmstate
     order.mayDoNothing = existOk
     if diskOnly { order.members.append(.init("x-disk-only", true)) }

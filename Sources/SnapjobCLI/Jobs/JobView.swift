@@ -27,6 +27,10 @@ struct JobView: Sendable, Hashable {
   var changedNodes: [String]? {
     value["result"]?["changed"] == nil ? nil : value["result"]?.texts("changed")
   }
+  /// The tags that a delete found; nil if that is not known.
+  var deletedTags: [String]? {
+    value["result"]?["deleted"] == nil ? nil : value["result"]?.texts("deleted")
+  }
   /// Bytes written into images.
   var bytesWritten: Int64 { value["result"]?.integer("bytes-written") ?? 0 }
   /// Bytes given back to the filesystem.

@@ -56,7 +56,9 @@ struct SnapshotOrder: Sendable, Hashable {
     case .load:
       let saved = saveCurrent.map { "Saved the present state as \"\($0)\" and loaded" } ?? "Loaded"
       return "\(saved) \(quotedTags) \(end) \(written)"
-    case .delete: return "Deleted \(quotedTags) \(end) \(Quantity.bytes(job.bytesFreed)) freed."
+    case .delete:
+      let tags = quoted(job.deletedTags ?? tags)
+      return "Deleted \(tags) \(end) \(Quantity.bytes(job.bytesFreed)) freed."
     }
   }
 
@@ -66,7 +68,9 @@ struct SnapshotOrder: Sendable, Hashable {
       + "Next: snapjob job finalize \(job.id), or: snapjob job cancel \(job.id)"
   }
 
-  private var quotedTags: String {
+  private var quotedTags: String { quoted(tags) }
+
+  private func quoted(_ tags: [String]) -> String {
     tags.map { "\"\(Table.printable($0))\"" }.joined(separator: ", ")
   }
 }

@@ -98,7 +98,7 @@ struct SnapshotRun {
     let follower = JobFollower(id, on: endpoint, session: session)
     let outcome = try await follower.follow(until: job.noAutoFinalize ? .pending : .conclusion) {
       _ = try await endpoint.execute(order.verb.command, arguments)
-      reportStart(id)
+      reportStart(id, on: disks)
     }
     if outcome.job.isConcluded {
       return try reportEnd(outcome, disks: disks, elapsed: clock.now - started)
@@ -111,14 +111,13 @@ struct SnapshotRun {
   }
 
   /// The id, and in a worker of `--detach` all that its starter is told.
-  private func reportStart(_ id: String) {
+  private func reportStart(_ id: String, on disks: Disks) {
     if job.detach {
-      output.json([
-        "return": [
-          "current-progress": 0, "status": "created", "total-progress": 0,
-          "type": .string(order.verb.command), "id": .string(id),
-        ]
+      let created = JobView([
+        "status": "created", "type": .string(order.verb.command), "id": .string(id),
+        "machine": disks.machine.map { .string($0) } ?? .null,
       ])
+      output.json(["return": created.info])
     }
     output.line(id)
     if job.detach { session.surroundings.spawner.letGo() }
@@ -155,7 +154,14 @@ struct SnapshotRun {
     }
     if outcome.timedOut, !outcome.job.isConcluded {
       // It may have been finalized in this very moment; then there is nothing to cancel.
-      _ = try? await endpoint.execute("job-cancel", ["id": .string(id)])
+      let limit = job.finalizeTimeout.map { Quantity.time($0.duration) } ?? ""
+      _ = try? await endpoint.execute(
+        "job-cancel",
+        [
+          "id": .string(id),
+          "x-reason": .string(
+            "Operation canceled: nobody has finalized it within \(limit) (--finalize-timeout)"),
+        ])
       _ = try await JobFollower(id, on: endpoint, session: session).follow(until: .conclusion)
     }
     return .done

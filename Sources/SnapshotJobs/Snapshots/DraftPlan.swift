@@ -10,6 +10,8 @@ struct DraftPlan {
   private(set) var actions: [String] = []
   /// What the commit is for recovery.
   let nature: CommitNature
+  /// For a delete, the tags that are there; nil otherwise.
+  private(set) var deletedTags: [String]?
   /// Sentences for the user.
   private(set) var remarks: [String] = []
 
@@ -74,7 +76,10 @@ struct DraftPlan {
       throw JobError(
         .conflict,
         "Snapshot '\(tag)' already exists in one or more devices (\(names(present))"
-          + (missing.isEmpty ? "" : "; not in \(names(missing))") + ")")
+          + (missing.isEmpty ? "" : "; not in \(names(missing))")
+          + "). Choose another tag, or take the "
+          + "old one out with --replace"
+          + (missing.isEmpty ? ", or have nothing done with --exist-ok" : ""))
     }
     for (index, member) in members.enumerated() {
       drafts.append(
@@ -113,7 +118,8 @@ struct DraftPlan {
       guard taken.isEmpty else {
         throw JobError(
           .conflict,
-          "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken)))")
+          "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken))). "
+            + "Choose another tag for --save-current")
       }
     }
     for member in members {
@@ -154,6 +160,7 @@ struct DraftPlan {
       }
       found[tag] = present
     }
+    deletedTags = tags.filter { found[$0]?.isEmpty == false }
     for (index, member) in members.enumerated() {
       let here = tags.filter { found[$0]?.contains(index) ?? false }
       guard !here.isEmpty else {

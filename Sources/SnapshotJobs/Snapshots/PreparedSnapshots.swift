@@ -15,13 +15,15 @@ struct PreparedSnapshots: PreparedWork {
   /// What the commit is for recovery.
   let nature: CommitNature
   private let locked: OpenImages
+  private let deletedTags: [String]?
   private let remarks: [String]
 
-  init(_ members: [Member], locked: OpenImages, nature: CommitNature, remarks: [String]) {
+  init(_ members: [Member], locked: OpenImages, plan: DraftPlan) {
     self.members = members
     self.locked = locked
-    self.nature = nature
-    self.remarks = remarks
+    nature = plan.nature
+    deletedTags = plan.deletedTags
+    remarks = plan.remarks
   }
 
   /// Checks that every path still leads to the file that was prepared: a record names files by path.
@@ -60,7 +62,7 @@ struct PreparedSnapshots: PreparedWork {
     defer { locked.unlock() }
     var result = SnapshotResult(
       bytesWritten: 0, bytesFreed: 0, changedNodes: members.map(\.node.name.description),
-      remarks: remarks)
+      deletedTags: deletedTags, remarks: remarks)
     for member in members {
       result.bytesWritten += member.prepared.bytesWritten
       do {

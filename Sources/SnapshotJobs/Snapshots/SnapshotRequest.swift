@@ -51,6 +51,8 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
   public var bytesFreed: Int64
   /// The nodes whose images changed; nil where that was not kept.
   public var changedNodes: [String]?
+  /// delete: the tags that were on at least one node; nil where that was not kept.
+  public var deletedTags: [String]?
   /// Standstill of a live guest, in nanoseconds; nil for stored machines.
   public var pauseNanoseconds: Int64?
   /// Sentences for the user: a note about RAM state and the like.
@@ -59,11 +61,12 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
   /// Makes a result.
   public init(
     bytesWritten: Int64, bytesFreed: Int64, changedNodes: [String]? = nil,
-    pauseNanoseconds: Int64? = nil, remarks: [String] = []
+    deletedTags: [String]? = nil, pauseNanoseconds: Int64? = nil, remarks: [String] = []
   ) {
     self.bytesWritten = bytesWritten
     self.bytesFreed = bytesFreed
     self.changedNodes = changedNodes
+    self.deletedTags = deletedTags
     self.pauseNanoseconds = pauseNanoseconds
     self.remarks = remarks
   }

@@ -59,8 +59,7 @@ public struct SnapshotWork: JobWork {
       let plan = try DraftPlan(request, images.members, date: .now)
       let settled = try settle(plan, images.members, control)
       let prepared = try prepare(settled, control)
-      return PreparedSnapshots(
-        prepared, locked: images, nature: plan.nature, remarks: plan.remarks)
+      return PreparedSnapshots(prepared, locked: images, plan: plan)
     } catch {
       images.unlock()
       throw error
