@@ -91,7 +91,16 @@ import Testing
     #expect(error?.kind == .inUse)
     #expect(
       error?.message
-        == "Machine 'web' is busy with job 'holder' (status running, pid \(getpid()))")
+        == "Machine 'web' is busy with job 'holder' (status running, pid \(getpid())). "
+        + "To wait for its end: --wait-lock SECONDS")
+    try catalog.move("holder", to: .waiting)
+    try catalog.move("holder", to: .pending)
+    let pending = failure { _ = try other.insert([newJob("late", subject: "web")]) }
+    #expect(
+      pending?.message
+        == "Machine 'web' is busy with job 'holder' (status pending, pid \(getpid())). It waits for: "
+        + "snapjob job finalize holder, or: snapjob job cancel holder. To wait until then: "
+        + "--wait-lock SECONDS")
     _ = try other.insert([newJob("elsewhere", subject: "db")])
     _ = try other.insert([newJob("nameless", subject: nil)])
     #expect(try other.job(JobID("late")) == nil)

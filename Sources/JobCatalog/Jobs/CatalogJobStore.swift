@@ -78,7 +78,8 @@ extension Catalog: JobStore {
       switch (isAlive, status) {
       case (false, _): ", which has ended). To settle it: snapjob recover"
       case (true, .pending):
-        "). It waits for: snapjob job finalize \(id), or: snapjob job cancel \(id)"
+        "). It waits for: snapjob job finalize \(id), or: snapjob job cancel \(id). To wait "
+          + "until then: --wait-lock SECONDS"
       case (true, _): "). To wait for its end: --wait-lock SECONDS"
       }
     return JobError(

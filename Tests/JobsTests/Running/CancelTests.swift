@@ -165,4 +165,18 @@ struct CancelTests {
     gate.open()
     #expect(try await shop.runner.wait(for: id).error == Self.canceled)
   }
+
+  @Test("A job that is cancelled with a reason ends with it, pending or running")
+  func reason() async throws {
+    let shop = Workshop()
+    let (pending, running) = (try JobID("p"), try JobID("r"))
+    try shop.runner.start([try shop.request("p", autoFinalize: false)])
+    try await shop.reaches(.pending, "p")
+    try shop.runner.start([try shop.request("r") { control in try Gate().pass(control) }])
+    try await shop.reaches(.running, "r")
+    for id in [pending, running] {
+      try await shop.runner.apply(.cancel, to: id, because: "nobody wants it")
+      #expect(try await shop.runner.wait(for: id).error == JobError(.cancelled, "nobody wants it"))
+    }
+  }
 }

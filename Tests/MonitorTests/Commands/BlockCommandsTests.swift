@@ -29,7 +29,11 @@ import Testing
   @Test(
     "Refuses a node that is no new image",
     arguments: [
-      ("disk0", "/b", "Duplicate nodes with node-name='disk0'", "conflict"),
+      (
+        "disk0", "/b",
+        "Duplicate nodes with node-name='disk0'. Choose another name, or: snapjob node remove disk0",
+        "conflict"
+      ),
       ("disk1", "/a", "/a is node 'disk0' of this machine already", "conflict"),
       ("disk1", "/none", "/none: no such file", "notFound"),
       (
@@ -60,7 +64,8 @@ import Testing
     #expect(
       await house.refusal("blockdev-del", #"{"node-name": "disk0"}"#)
         == QMPError(
-          .genericError, "Failed to find node with node-name='disk0'", kind: "notFound"))
+          .genericError, "Failed to find node with node-name='disk0'. See: snapjob node list",
+          kind: "notFound"))
   }
 
   @Test func aMachineOfFilesHasNoNodesToChange() async throws {
@@ -119,5 +124,20 @@ import Testing
     let record = try await house.runner.wait(for: JobID("c"))
     #expect(record.error == JobError(.conflict, "/new.qcow2: File exists"))
     #expect(house.images.files == ["/new.qcow2"])
+  }
+
+  @Test(
+    "An image is not created for a node whose name cannot be had",
+    arguments: [("disk0", "conflict"), ("0x", "refused")])
+  func creationWithABadName(name: String, kind: String) async throws {
+    let house = House()
+    try house.addNode("disk0")
+    let options =
+      #"{"driver": "qcow2", "size": 512, "file": {"driver": "file", "filename": "/new"}}"#
+    let error = await house.refusal(
+      "blockdev-create", #"{"job-id": "c", "options": \#(options), "x-node-name": "\#(name)"}"#)
+    #expect(error?.kind == kind)
+    #expect(!house.images.files.contains("/new"))
+    #expect(try house.jobs.job(JobID("c")) == nil)
   }
 }

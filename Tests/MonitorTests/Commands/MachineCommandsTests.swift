@@ -92,7 +92,9 @@ import Testing
   @Test(
     "Changes nothing if a part of it cannot be",
     arguments: [
-      (#""exclude": "x""#, "Failed to find node with node-name='x'"),
+      (
+        #""exclude": "x""#, "Failed to find node with node-name='x'. See: snapjob node list"
+      ),
       (
         #""exclude": "disk0", "rename": {"old": "disk0", "new": "disk1"}"#,
         "Duplicate nodes with node-name='disk1'"
@@ -105,7 +107,10 @@ import Testing
         #""exclude": "disk0", "file": {"node-name": "disk0", "filename": "/disk1"}"#,
         "/disk1 is node 'disk1' of this machine already"
       ),
-      (#""exclude": "disk0", "vmstate": "x""#, "Failed to find node with node-name='x'"),
+      (
+        #""exclude": "disk0", "vmstate": "x""#,
+        "Failed to find node with node-name='x'. See: snapjob node list"
+      ),
     ])
   func allOrNothing(change: String, desc: String) async throws {
     let house = House()

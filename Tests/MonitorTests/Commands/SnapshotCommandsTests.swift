@@ -212,4 +212,41 @@ import Testing
     #expect(try await house.execute("x-snapjob-diff", #"{"from": "a", "to": "b"}"#) == [])
     #expect(await house.refusal("x-snapjob-diff", #"{"from": "b"}"#)?.kind == "notFound")
   }
+
+  @Test func plansToRemoveOnlyWhatItsOwnJobsHaveMade() async throws {
+    let house = House()
+    var listings: [SnapshotListing] = []
+    func list(_ tag: String, at date: Timestamp) throws {
+      let device = SnapshotListing.Device(
+        node: try NodeName("disk0"), id: "\(listings.count)", vmStateSize: 0, diskSize: 512,
+        dateSeconds: date.microseconds / 1_000_000,
+        dateNanoseconds: UInt32(date.microseconds % 1_000_000) * 1000, vmClockNanoseconds: 0)
+      listings.append(
+        SnapshotListing(tag: tag, dateSeconds: 0, devices: [device], isComplete: true))
+    }
+    for tag in ["n1", "n2", "n3", "n4"] {
+      let job = try await house.save("save-\(tag)", tag: tag)
+      // Another program has put n3 in the place of ours.
+      let later = Timestamp(microseconds: try #require(job.concluded).microseconds + 1)
+      try list(tag, at: tag == "n3" ? later : job.created)
+    }
+    house.images.work { _ in throw JobError(.noSpace, "full") }
+    let failed = try await house.save("failed", tag: "n5")
+    try list("n5", at: failed.created)
+    let all = listings
+    house.images.set { $0.listings = all }
+    let plan = try await house.execute(
+      "x-snapjob-prune-plan", #"{"match": "n*", "keep-last": 1, "devices": ["disk0"]}"#)
+    #expect(
+      plan == [
+        ["tag": "n1", "action": "remove", "reason": "older than the newest that matches"],
+        ["tag": "n2", "action": "remove", "reason": "older than the newest that matches"],
+        ["tag": "n3", "action": "keep", "reason": "not made by snapjob"],
+        ["tag": "n4", "action": "keep", "reason": "the newest that matches"],
+        ["tag": "n5", "action": "keep", "reason": "not made by snapjob"],
+      ])
+    for arguments in [#"{"match": "", "keep-last": 1}"#, #"{"match": "*", "keep-last": 0}"#] {
+      #expect(await house.refusal("x-snapjob-prune-plan", arguments)?.kind == "usage")
+    }
+  }
 }

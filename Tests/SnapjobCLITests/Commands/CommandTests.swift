@@ -96,8 +96,11 @@ import Testing
     let file = Run()
     #expect(await file("node create data /dev/null --size 1G") == .conflict)
     let name = Run()
+    let error = QMPError(.genericError, "Duplicate nodes", kind: "conflict")
+    name.endpoint.fail("blockdev-create", with: error)
     #expect(await name("node create disk0 /nowhere/d.qcow2 --size 1G") == .conflict)
-    #expect(name.endpoint.arguments(of: "blockdev-create") == nil)
+    #expect(name.endpoint.arguments(of: "blockdev-create")?.text("x-node-name") == "disk0")
+    #expect(name.endpoint.arguments(of: "blockdev-add") == nil)
   }
 
   @Test("check ends with qemu-img's codes, the worst of several") func check() async {
@@ -268,5 +271,30 @@ import Testing
     let run = Run()
     #expect(await run("job \(verb) nothing") == .notFound)
     #expect(run.err.text.hasPrefix("snapjob: Job not found"))
+  }
+
+  @Test("catalog prune says how many jobs were moved and deleted") func catalogPrune() async throws
+  {
+    let reply: QMPValue = ["path": "/c.db", "dismissed": 1, "deleted": 2]
+    let run = Run()
+    run.endpoint.reply(to: "x-snapjob-catalog", with: reply)
+    #expect(await run("catalog prune") == .done)
+    #expect(run.out.text == "1 job moved to the history, 2 jobs deleted from it\n")
+    #expect(run.endpoint.arguments(of: "x-snapjob-catalog") == ["action": "prune"])
+    let json = Run()
+    json.endpoint.reply(to: "x-snapjob-catalog", with: reply)
+    #expect(await json("catalog prune --json") == .done)
+    #expect(try json.jsonLines() == [reply])
+  }
+
+  @Test("job dismiss --all says how many jobs were dismissed") func dismissAll() async throws {
+    let run = Run()
+    run.endpoint.reply(to: "x-snapjob-dismiss-all", with: ["dismissed": 2])
+    #expect(await run("job dismiss --all") == .done)
+    #expect(run.out.text == "2 jobs dismissed\n")
+    let json = Run()
+    json.endpoint.reply(to: "x-snapjob-dismiss-all", with: ["dismissed": 2])
+    #expect(await json("job dismiss --all --json") == .done)
+    #expect(try json.jsonLines() == [["return": ["dismissed": 2]]])
   }
 }

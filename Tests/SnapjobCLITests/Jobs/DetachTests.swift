@@ -36,9 +36,13 @@ import Testing
       try json.jsonLines().first == [
         "return": [
           "current-progress": 0, "status": "created", "total-progress": 0,
-          "type": "snapshot-save", "id": .string(Run.saveID),
+          "type": "snapshot-save", "id": .string(Run.saveID), "machine": "default",
         ]
       ])
+    let files = Run(FakeEndpoint(nodes: [FakeEndpoint.disk("a", "/work dir/a.qcow2")]))
+    #expect(
+      await files("save --tag x --detach --json --x-detached-worker --file a.qcow2") == .done)
+    #expect(try files.jsonLines().first?["return"]?["machine"] == nil)
   }
 
   @Test("a worker that cannot start its job does not let go") func failingWorker() async {
@@ -63,9 +67,14 @@ import Testing
 
   @Test("a pending job that nobody finalizes in time is cancelled") func finalizeTimeout() async {
     let run = Run(FakeEndpoint(.staysPending))
-    let options = "--no-auto-finalize --finalize-timeout 0.05 --x-detached-worker --json"
+    let options = "--no-auto-finalize --finalize-timeout 0.1 --x-detached-worker --json"
     #expect(await run("save --tag x \(options)") == .done)
-    #expect(run.endpoint.arguments(of: "job-cancel") == ["id": .string(Run.saveID)])
+    #expect(
+      run.endpoint.arguments(of: "job-cancel") == [
+        "id": .string(Run.saveID),
+        "x-reason":
+          "Operation canceled: nobody has finalized it within 0.1 s (--finalize-timeout)",
+      ])
   }
 
   @Test("a job that fails before it is pending is told with its code") func failsFirst() async {

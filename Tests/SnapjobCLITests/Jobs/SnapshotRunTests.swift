@@ -171,4 +171,40 @@ import Testing
       run.out.lines.last
         == "\"x\" is complete on 2 disks (disk0, disk1) already; nothing was written.")
   }
+
+  @Test("a delete names the tags that were there") func deletedTags() async {
+    let run = Run()
+    let reply: QMPValue = [
+      [
+        "id": "delete-20261121-041029-00ab", "status": "concluded", "exit-code": 0,
+        "result": ["bytes-written": 1, "bytes-freed": 65536, "deleted": ["a", "c"]],
+      ]
+    ]
+    run.endpoint.reply(to: "x-snapjob-query-jobs", with: reply)
+    #expect(await run("delete --tag a b c --missing-ok") == .done)
+    #expect(run.out.lines.last?.hasPrefix("Deleted \"a\", \"c\" on 2 disks") == true)
+  }
+
+  @Test("a dry run says what becomes free") func dryRunFrees() async {
+    let run = Run()
+    run.endpoint.reply(
+      to: "x-snapjob-plan",
+      with: [
+        [
+          "node": "disk0", "filename": "/a", "action": "delete snapshot 'x'",
+          "bytes-to-write": 65536, "bytes-to-free": 131_072,
+        ],
+        [
+          "node": "disk1", "filename": "/b", "action": "has no such snapshot",
+          "bytes-to-write": 0, "bytes-to-free": 0,
+        ],
+      ])
+    #expect(await run("delete --tag x --dry-run") == .done)
+    #expect(
+      run.out.text == """
+        disk0: /a: delete snapshot 'x' (64 KiB to write, 128 KiB to free)
+        disk1: /b: has no such snapshot
+
+        """)
+  }
 }

@@ -38,13 +38,16 @@ import Testing
   @Test(
     "other command lines are wrong usage",
     arguments: [
-      "", "frobnicate", "save", "save --tag", "save --tag x --exist-ok --replace",
+      "", "frobnicate", "save", "save --tag a --tag b", "load --tag a --tag b", "save --tag",
+      "save --tag x --exist-ok --replace",
       "save --tag x --finalize-timeout 3", "save --tag x --device a --file b",
       "save --tag x extra", "delete", "delete --tag", "node add disk0", "node create d f",
       "node create d f --size ten", "job", "job show", "job dismiss", "job dismiss j1 --all",
       "job wait", "job wait j1 --timeout soon", "recover --forward", "recover --abandon",
       "recover j1 --forward --abandon", "machine set web01", "machine add", "list --size", "diff",
       "diff --from a",
+      "prune", "prune --match *", "prune --keep-last 2", "prune --match * --keep-last 0",
+      "prune --match= --keep-last 2", "prune --match * --keep-last=-1",
       "--progress loud list", "-q -v list", "save --tag x --file", "--wait-lock -1 list",
       "--connect unix:/x list", "qmp query-jobs notjson", "qmp query-jobs []",
       "check --repair some", "list --file a -A", "-m web01 save --tag x --file a",

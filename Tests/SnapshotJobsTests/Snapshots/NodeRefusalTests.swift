@@ -56,7 +56,10 @@ import Testing
       let request = SnapshotRequest(
         operation: operation, tag: "t", devices: ["disk0"], vmstate: "disk1")
       let error = try await bench.fail(request, on: nodes)
-      #expect(error == JobError(.notFound, "vmstate block device 'disk1' does not exist"))
+      #expect(
+        error
+          == JobError(
+            .notFound, "vmstate block device 'disk1' does not exist. See: snapjob node list"))
     }
   }
 

@@ -98,7 +98,9 @@ import Testing
     let error = try await bench.fail(.load("old", on: nodes, saveCurrent: "present"), on: nodes)
     #expect(error.kind == .conflict)
     #expect(
-      error.message == "Snapshot 'present' already exists in one or more devices (disk0, disk1)")
+      error.message
+        == "Snapshot 'present' already exists in one or more devices (disk0, disk1). "
+        + "Choose another tag for --save-current")
   }
 
   @Test func `a snapshot is replaced by the present state under one commit`() async throws {

@@ -26,7 +26,10 @@ import Testing
     try await bench.succeed(.save("t", on: nodes), on: nodes)
     let error = try await refusal(.save("t", on: nodes))
     #expect(error.kind == .conflict)
-    #expect(error.message == "Snapshot 't' already exists in one or more devices (disk0, disk1)")
+    #expect(
+      error.message
+        == "Snapshot 't' already exists in one or more devices (disk0, disk1). Choose another tag, or "
+        + "take the old one out with --replace, or have nothing done with --exist-ok")
   }
 
   @Test func `a tag on one node is a conflict for save, with both sorts of nodes named`()
@@ -38,7 +41,8 @@ import Testing
       #expect(error.kind == .conflict)
       #expect(
         error.message
-          == "Snapshot 't' already exists in one or more devices (disk1; not in disk0)")
+          == "Snapshot 't' already exists in one or more devices (disk1; not in disk0). "
+          + "Choose another tag, or take the old one out with --replace")
     }
   }
 
@@ -174,5 +178,15 @@ import Testing
   @Test func `the state to keep needs a tag of its own`() async throws {
     let error = try await bench.fail(.load("t", on: nodes, saveCurrent: "t"), on: nodes)
     #expect(error.kind == .usage)
+  }
+
+  @Test func `the result of a delete names the tags that were there`() async throws {
+    try QemuImg.createSnapshot("a", in: nodes[0].path)
+    try QemuImg.createSnapshot("c", in: nodes[1].path)
+    let result = try await bench.succeed(
+      .delete("a", on: nodes, moreTags: ["b", "c"]), on: nodes)
+    #expect(result.deletedTags == ["a", "c"])
+    #expect(try await bench.succeed(.delete("a", on: nodes), on: nodes).deletedTags == [])
+    #expect(try await bench.succeed(.save("a", on: nodes), on: nodes).deletedTags == nil)
   }
 }
