@@ -22,14 +22,13 @@ extension JobRunner {
   /// Returns when the verb is accepted, not when it has had its effect; only a `finalize` of a job
   /// that an earlier commit left pending returns when recovery has settled the job.
   ///
-  /// - Throws: ``JobError`` with QEMU's texts (`Job not found`, …), or one that says that the job's
-  ///   process has ended. `set-speed` carries no speed here: see ``setSpeed(_:of:)``.
-  ///
   /// - Parameters:
   ///   - verb: what to do.
   ///   - id: the job.
   ///   - reason: for a cancellation, the sentence that the job ends with; kept only where this process
   ///     runs the job. Nil for QEMU's.
+  /// - Throws: ``JobError`` with QEMU's texts (`Job not found`, …), or one that says that the job's
+  ///   process has ended. `set-speed` carries no speed here: see ``setSpeed(_:of:)``.
   public func apply(
     _ verb: JobVerb, to id: JobID, because reason: String? = nil
   ) async throws(JobError) {
@@ -49,7 +48,7 @@ extension JobRunner {
   ///   - bytesPerSecond: the bytes that ``JobControl/advance(_:)`` lets pass in a second; 0 for no
   ///     limit.
   ///   - id: the job.
-  /// - Throws: ``JobError`` as ``apply(_:to:)``; for a negative speed; for another process's job.
+  /// - Throws: ``JobError`` as ``apply(_:to:because:)``; for a negative speed; for another process's job.
   public func setSpeed(_ bytesPerSecond: Int64, of id: JobID) throws(JobError) {
     guard let entry = roster.live(id) else {
       guard let record = try ledger.store.job(id) else { throw .jobNotFound }
