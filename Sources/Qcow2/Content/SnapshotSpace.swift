@@ -1,8 +1,8 @@
 /// The room that a snapshot takes in its image, in bytes of whole clusters.
 public struct SnapshotSpace: Sendable, Hashable {
   /// What deleting this snapshot alone would free: its L1 table, and every L2 table and data cluster that
-  /// nothing else refers to. By the refcounts as they are on disk; an image that was not closed cleanly
-  /// may count more references than there are.
+  /// nothing else refers to. By the refcounts on disk; those of an image that was not closed cleanly are
+  /// counted anew, if that can be done.
   public internal(set) var used: UInt64 = 0
   /// What the snapshot's L1 table leads to, whoever else refers to it as well: tables and data, VM state
   /// included. Compressed clusters count with the bytes that their entries claim, in sectors of 512.
@@ -63,7 +63,10 @@ private struct SnapshotSurvey {
   init(_ image: Image) throws(Qcow2Error) {
     self.image = image
     geometry = image.geometry
-    refcounts = try image.loadRefcounts()
+    // A running program has the refcounts of such an image in memory; what is on disk counts too many.
+    let isDirty = image.header.incompatible.contains(.dirty)
+    let recounted = isDirty ? try? image.recountRefcounts() : nil
+    refcounts = if let recounted { recounted } else { try image.loadRefcounts() }
     let count = image.table.entries.count
     space = [SnapshotSpace](repeating: SnapshotSpace(), count: count)
     sharedParts = [[HostCluster: UInt32]](repeating: [:], count: count)
@@ -197,8 +200,9 @@ private struct SnapshotSurvey {
 }
 
 extension ImageDraft {
-  /// Bytes of clusters that the image uses now and will not use, of a settled draft. What is only moved
-  /// when the draft is prepared is not among them.
+  /// Bytes of clusters that the image uses now and will not use, as far as the draft has been settled. What
+  /// is only moved when the draft is prepared is not among them; of an image that was not closed cleanly
+  /// there are some from the start.
   public var freedByteCount: Int64 {
     let runs = refcounts.freedRuns(below: geometry.clusterCount(fileLength: image.fileLength))
     return runs.reduce(0) { $0 + Int64($1.count) << Int64(geometry.clusterBits) }

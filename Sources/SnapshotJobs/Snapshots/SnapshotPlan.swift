@@ -33,9 +33,10 @@ extension SnapshotRequest {
       do {
         if var draft = plan.drafts[index] {
           try member.image.checkChangeable()
+          let freedBefore = draft.freedByteCount
           try draft.settle { _ in }
           bytesToWrite = draft.writeByteCountEstimate
-          bytesToFree = draft.freedByteCount
+          bytesToFree = draft.freedByteCount - freedBefore
         }
       } catch {
         throw JobError(wrapping: error, node: member.node.name.description)

@@ -129,4 +129,19 @@ import Testing
     #expect(error.code == .corrupt)
     #expect(error.path == image.path)
   }
+
+  @Test("Lazy refcounts that nobody brought up to date are counted anew") func dirty() throws {
+    let image = try TestImage(
+      size: "2M", ["lazy_refcounts=on", "cluster_size=4096"], ["write -P 1 0 1M"])
+    try QemuImg.createSnapshot("a", in: image.path)
+    let commands = ["write -P 2 512k 1M", "flush", "sigraise 9"].flatMap { ["-c", $0] }
+    _ = try Command.attempt("qemu-io", ["-f", "qcow2"] + commands + [image.path])
+    #expect(try image.open().header.incompatible.contains(.dirty))
+    let repaired = image.directory.path("repaired")
+    try Command.run("cp", [image.path, repaired])
+    try QemuIO.run(["read 0 512"], on: repaired)
+    let space = try image.open().snapshotSpace()
+    #expect(try space == Image.open(repaired, for: .read).snapshotSpace())
+    #expect(space[0].used > 512 << 10)
+  }
 }
