@@ -86,7 +86,7 @@ import Testing
       var reader = try GuestReader(opened, snapshot: position)
       var clusters: Set<HostOffset> = []
       for offset in stride(from: 0, to: reader.size, by: geometry.clusterSize) {
-        switch try reader.mapping(at: GuestOffset(offset)) {
+        switch try reader.mapping(at: GuestOffset(offset)).0 {
         case .data(let host), .zero(let host?): clusters.insert(host)
         default: break
         }
