@@ -16,15 +16,21 @@ import Testing
     try script.first()
     if cell.format.refcountBits > 1 { try image.snapshot("-c", "a") }
     try script.second()
+    if let damage = cell.damage {
+      try damage.apply(to: image)
+      #expect(try image.check().status != 0)
+    }
     let before = try states(image)
     let bitmaps = try image.bitmaps()
-    let bytes = try image.fileBytes()
+    let bytes = try GuestContent(ofFile: image.path)
 
-    let result = try program.attempt(cell.arguments + ["--file", image.path])
+    let target = cell.operation == .repair ? [image.path] : ["--file", image.path]
+    let result = try program.attempt(cell.arguments + target)
     if let refusal = cell.refusal {
       #expect(result.status == refusal.code, "\(result.failure())")
       #expect(result.standardError.contains(refusal.words), "\(result.standardError)")
-      #expect(try image.fileBytes() == bytes)
+      let isUntouched = try GuestContent(ofFile: image.path) == bytes
+      #expect(isUntouched)
       return
     }
     try #require(result.status == 0, "\(result.failure())")
@@ -35,7 +41,7 @@ import Testing
   }
 
   /// QEMU writes, and makes and removes snapshots; the other states stay.
-  private func goOn(_ image: FormattedImage, _ states: [String: [UInt8]]) throws {
+  private func goOn(_ image: FormattedImage, _ states: [String: GuestContent]) throws {
     var left = states
     if let tag = states.keys.filter({ !$0.isEmpty }).min() {
       try image.snapshot("-d", tag)
@@ -61,7 +67,7 @@ import Testing
   }
 
   /// The content of the active state, under the empty name, and of all snapshots.
-  private func states(_ image: FormattedImage) throws -> [String: [UInt8]] {
+  private func states(_ image: FormattedImage) throws -> [String: GuestContent] {
     var states = ["": try image.content()]
     for tag in try image.tags() { states[tag] = try image.content(of: tag) }
     return states
@@ -69,7 +75,7 @@ import Testing
 
   /// Fails the test unless both checks find nothing and each state is as it should be.
   private func expect(
-    _ image: FormattedImage, _ states: [String: [UInt8]],
+    _ image: FormattedImage, _ states: [String: GuestContent],
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let check = try image.check()

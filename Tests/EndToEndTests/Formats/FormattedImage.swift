@@ -1,4 +1,4 @@
-import Qcow2
+import Glibc
 import TestOracles
 
 /// An image of some format, made, written and read by qemu's programs.
@@ -60,6 +60,13 @@ struct FormattedImage {
     return result.text
   }
 
+  /// Runs commands of qemu-io, which then dies without closing the image.
+  func crash(after commands: [String]) throws {
+    let words = (commands + ["abort"]).flatMap { ["-c", $0] }
+    let result = try Command.attempt("qemu-io", words + target)
+    guard result.status == 128 + SIGABRT else { throw result.failure() }
+  }
+
   /// `qemu-img check`.
   func check() throws -> CommandResult { try Command.attempt("qemu-img", ["check"] + target) }
 
@@ -85,20 +92,12 @@ struct FormattedImage {
   /// What the guest sees, by `qemu-img convert`.
   ///
   /// - Parameter tag: of a snapshot; nil for the active state.
-  /// - Returns: all bytes of the disk.
+  /// - Returns: the whole disk.
   /// - Throws: what qemu-img said.
-  func content(of tag: String? = nil) throws -> [UInt8] {
+  func content(of tag: String? = nil) throws -> GuestContent {
     let raw = directory.path("raw")
     let choice = tag.map { ["-l", "snapshot.name=\($0)"] } ?? []
     try Command.run("qemu-img", ["convert", "-O", "raw"] + choice + target + [raw])
-    return try Self.bytes(ofFile: raw)
-  }
-
-  /// All bytes of the image file itself.
-  func fileBytes() throws -> [UInt8] { try Self.bytes(ofFile: path) }
-
-  private static func bytes(ofFile path: String) throws -> [UInt8] {
-    let file = try PosixFile(opening: path, .read)
-    return try file.read(byteCount: Int(file.length()), at: 0)
+    return try GuestContent(ofFile: raw)
   }
 }

@@ -47,12 +47,17 @@ struct GuestScript {
     var commands = ["write -c -P 2 \(start) \(count * cluster)"]
     if image.format.refcountBits >= 8 {
       let pattern = image.path + ".pattern"
-      var generator = SeededGenerator(seed: 7)
-      let noise = (0..<cluster * 2 / 5).map { _ in UInt8.random(in: 0...255, using: &generator) }
-      let zeros = [UInt8](repeating: 0, count: cluster - noise.count)
-      try PosixFile(creating: pattern).write(noise + zeros, at: 0)
+      try Self.writePattern(pattern, clusterSize: cluster)
       commands.append("write -c -s \(pattern) \(start + count * cluster) \(count * cluster)")
     }
     try image.io(commands)
+  }
+
+  /// A file of one cluster for qemu-io to write, of which two fifths cannot be compressed.
+  static func writePattern(_ path: String, clusterSize: Int) throws {
+    var generator = SeededGenerator(seed: 7)
+    let noise = (0..<clusterSize * 2 / 5).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    let zeros = [UInt8](repeating: 0, count: clusterSize - noise.count)
+    try PosixFile(creating: path).write(noise + zeros, at: 0)
   }
 }

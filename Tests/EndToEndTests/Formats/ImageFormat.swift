@@ -77,6 +77,9 @@ struct ImageFormat: Sendable, Hashable, CustomTestStringConvertible {
 
   var isEncrypted: Bool { kind == .luks || kind == .aes }
 
+  /// Whether snapjob reads all content: it has no keys, and opens no backing file.
+  var isReadable: Bool { !isEncrypted && ![.backing, .zlib, .zstd, .extendedL2].contains(kind) }
+
   /// How many compressed clusters may lie in one host cluster, so that three states can share them.
   var compressedClustersAtOnce: Int {
     switch refcountBits {

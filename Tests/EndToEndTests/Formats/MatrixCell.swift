@@ -4,7 +4,7 @@ import Testing
 struct MatrixCell: Sendable, CustomTestStringConvertible {
   /// What snapjob does.
   enum Operation: String, Sendable, CaseIterable {
-    case save, load, delete, replace, saveCurrent
+    case save, load, delete, replace, saveCurrent, repair
   }
 
   let format: ImageFormat
@@ -31,6 +31,15 @@ struct MatrixCell: Sendable, CustomTestStringConvertible {
     return cover.rows.map(cell)
   }()
 
+  /// What is wrong with the image before: an image with late refcounts has always been left by a program
+  /// that died.
+  var damage: Damage? {
+    if format.kind == .lazyRefcounts { return .notClosed }
+    guard operation == .repair else { return nil }
+    let damages: [Damage] = [.leak, .wrongFlag, .countedAsFree]
+    return damages[format.clusterSize.trailingZeroBitCount % damages.count]
+  }
+
   /// snapjob's words for it, on an image with the snapshot `a`.
   var arguments: [String] {
     switch operation {
@@ -39,6 +48,7 @@ struct MatrixCell: Sendable, CustomTestStringConvertible {
     case .delete: ["delete", "--tag", "a", "--yes"]
     case .replace: ["save", "--tag", "a", "--replace"]
     case .saveCurrent: ["load", "--tag", "a", "--save-current", "b", "--yes"]
+    case .repair: ["check", "--repair", "all"]
     }
   }
 
@@ -50,7 +60,7 @@ struct MatrixCell: Sendable, CustomTestStringConvertible {
       format.refcountBits == 1 ? (9, "this image's refcounts end at 1") : nil
     case .load, .saveCurrent:
       format.kind == .bitmaps ? (5, "Device has active dirty bitmaps (daily, weekly)") : nil
-    case .delete: nil
+    case .delete, .repair: nil
     }
   }
 
@@ -58,7 +68,7 @@ struct MatrixCell: Sendable, CustomTestStringConvertible {
   ///
   /// - Parameter before: what they were: `a`, and the active one under the empty name.
   /// - Returns: what they must be.
-  func outcome(of before: [String: [UInt8]]) -> [String: [UInt8]] {
+  func outcome(of before: [String: GuestContent]) -> [String: GuestContent] {
     var after = before
     switch operation {
     case .save: after["b"] = before[""]
@@ -68,6 +78,7 @@ struct MatrixCell: Sendable, CustomTestStringConvertible {
     case .saveCurrent:
       after[""] = before["a"]
       after["b"] = before[""]
+    case .repair: break
     }
     return after
   }
