@@ -20,6 +20,11 @@ struct GuestContent: Equatable, Sendable {
     self.init(bytes)
   }
 
+  /// The first bytes.
+  func prefix(_ byteCount: Int) -> GuestContent {
+    byteCount == bytes.count ? self : GuestContent(Array(bytes.prefix(byteCount)))
+  }
+
   /// Fast in builds without optimization too.
   static func == (left: GuestContent, right: GuestContent) -> Bool {
     left.bytes.count == right.bytes.count

@@ -108,7 +108,11 @@ struct History {
     try require(tags.sorted() == snapshots.keys.sorted(), "qemu-img lists \(tags)")
     try require(image.content() == active, "qemu-img reads another active state")
     for tag in tags {
-      try require(image.content(of: tag) == snapshots[tag], "qemu-img reads another '\(tag)'")
+      // qemu-img reads a snapshot up to the present disk's end, wherever its own was.
+      let expected = try content(tag)
+      let byteCount = min(expected.bytes.count, active.bytes.count)
+      let isEqual = try image.content(of: tag).prefix(byteCount) == expected.prefix(byteCount)
+      try require(isEqual, "qemu-img reads another '\(tag)'")
     }
   }
 
