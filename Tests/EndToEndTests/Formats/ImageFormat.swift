@@ -78,7 +78,7 @@ struct ImageFormat: Sendable, Hashable, CustomTestStringConvertible {
   var isEncrypted: Bool { kind == .luks || kind == .aes }
 
   /// Whether snapjob reads all content: it has no keys, and opens no backing file.
-  var isReadable: Bool { !isEncrypted && ![.backing, .zlib, .zstd, .extendedL2].contains(kind) }
+  var isReadable: Bool { !isEncrypted && kind != .backing }
 
   /// How many compressed clusters may lie in one host cluster, so that three states can share them.
   var compressedClustersAtOnce: Int {
