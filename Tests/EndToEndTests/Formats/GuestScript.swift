@@ -1,4 +1,5 @@
 import Qcow2
+import TestOracles
 
 /// What a guest writes to an image of a format, so that all its kinds of clusters are there.
 struct GuestScript {
@@ -56,7 +57,7 @@ struct GuestScript {
   /// A file of one cluster for qemu-io to write, of which two fifths cannot be compressed.
   static func writePattern(_ path: String, clusterSize: Int) throws {
     var generator = SeededGenerator(seed: 7)
-    let noise = (0..<clusterSize * 2 / 5).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    let noise = generator.bytes(clusterSize * 2 / 5)
     let zeros = [UInt8](repeating: 0, count: clusterSize - noise.count)
     try PosixFile(creating: path).write(noise + zeros, at: 0)
   }

@@ -5,7 +5,7 @@ import Testing
   /// A history's format, two for each kind.
   private static func format(seed: Int) -> ImageFormat {
     let kind = ImageFormat.Kind.allCases[seed % ImageFormat.Kind.allCases.count]
-    let isFirst = seed < ImageFormat.Kind.allCases.count
+    let isFirst = seed / ImageFormat.Kind.allCases.count % 2 == 0
     switch kind {
     case .plain, .backing, .luks, .aes:
       return isFirst

@@ -1,3 +1,5 @@
+import TestOracles
+
 /// Chooses what happens next to an image, by chance.
 struct StepChoice {
   private var generator: SeededGenerator
@@ -22,7 +24,7 @@ struct StepChoice {
     guard let old else { return kind < 60 ? guest(size) : newSnapshot(kind) }
     switch kind {
     case ..<42: return guest(size)
-    case ..<45: return resize(tags: tags, size: size) ?? guest(size)
+    case ..<45: return resize(tags) ?? guest(size)
     case ..<50: return .qemuDelete(old)
     case ..<57: return .delete(old)
     case ..<63: return .replace(old)
@@ -49,7 +51,7 @@ struct StepChoice {
     return "t\(tagCount)"
   }
 
-  private mutating func resize(tags: [String], size: Int) -> HistoryStep? {
+  private mutating func resize(_ tags: [String]) -> HistoryStep? {
     guard format.kind != .bitmaps, format.version == 3 || tags.isEmpty else { return nil }
     let whole = format.diskSize
     return .resize((whole / 2 + roll(whole)) / 512 * 512)
