@@ -6,13 +6,17 @@ import TestOracles
 struct RawTables {
   /// COPIED: the cluster has one reference only.
   static let copied = UInt64(1) << 63
-  private static let compressed = UInt64(1) << 62
+  static let compressed = UInt64(1) << 62
   private static let offsetMask: UInt64 = 0x00ff_ffff_ffff_fe00
 
   private let file: PosixFile
   let clusterSize: Int
   private let refcountBits: Int
   private let entrySize: Int
+  /// The disk's size in bytes.
+  let diskSize: Int
+  private let snapshotCount: Int
+  private let snapshotsOffset: Int64
   private let refcountTableOffset: Int64
   private let l1Offset: Int64
   private let l1Size: Int
@@ -25,6 +29,9 @@ struct RawTables {
     let isVersion3 = number(4..<8) == 3
     refcountBits = isVersion3 ? 1 << Int(number(96..<100)) : 16
     entrySize = isVersion3 && number(72..<80) & 16 != 0 ? 16 : 8
+    diskSize = Int(number(24..<32))
+    snapshotCount = Int(number(60..<64))
+    snapshotsOffset = Int64(number(64..<72))
     l1Size = Int(number(36..<40))
     l1Offset = Int64(number(40..<48))
     refcountTableOffset = Int64(number(48..<56))
@@ -38,12 +45,56 @@ struct RawTables {
       guard table != 0 else { continue }
       let bytes = try file.read(byteCount: clusterSize, at: table)
       for start in stride(from: 0, to: clusterSize, by: entrySize) {
-        let entry = bytes[start..<start + 8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let entry = Self.word(bytes, at: start)
         guard entry & Self.compressed == 0, entry & Self.offsetMask != 0 else { continue }
         found.append((table + Int64(start), entry))
       }
     }
     return found
+  }
+
+  /// Whether each cluster has 32 subclusters.
+  var hasSubclusters: Bool { entrySize == 16 }
+
+  /// What the L2 tables say of each guest cluster of a state: the entry without COPIED, and the
+  /// subclusters' bits, which are 0 where there are none.
+  ///
+  /// - Parameters:
+  ///   - tag: of a snapshot; nil for the active state.
+  ///   - count: of clusters; where no table is, they have no place.
+  /// - Returns: one pair for each cluster.
+  /// - Throws: if the tables cannot be read.
+  func mapping(of tag: String?, count: Int) throws -> [(entry: UInt64, bits: UInt64)] {
+    let (offset, size) = try tag.map(l1Table) ?? (l1Offset, l1Size)
+    var mapping: [(entry: UInt64, bits: UInt64)] = []
+    for index in 0..<size where mapping.count < count {
+      let table = Int64(try number(at: offset + Int64(index * 8)) & Self.offsetMask)
+      let bytes =
+        table == 0
+        ? [UInt8](repeating: 0, count: clusterSize)
+        : try file.readZeroPadded(byteCount: clusterSize, at: table)
+      for start in stride(from: 0, to: clusterSize, by: entrySize) {
+        let entry = Self.word(bytes, at: start)
+        let bits = hasSubclusters ? Self.word(bytes, at: start + 8) : 0
+        mapping.append((entry & ~Self.copied, bits))
+      }
+    }
+    let missing = max(0, count - mapping.count)
+    return Array(mapping.prefix(count)) + Array(repeating: (entry: 0, bits: 0), count: missing)
+  }
+
+  /// Where the L1 table of a snapshot is, and how many entries it has.
+  private func l1Table(of tag: String) throws -> (offset: Int64, size: Int) {
+    var place = snapshotsOffset
+    for _ in 0..<snapshotCount {
+      let entry = try file.read(byteCount: 40, at: place)
+      let field = { (range: Range<Int>) in entry[range].reduce(0) { $0 << 8 | Int($1) } }
+      let (idSize, nameSize, extraSize) = (field(12..<14), field(14..<16), field(36..<40))
+      let name = try file.read(byteCount: nameSize, at: place + Int64(40 + extraSize + idSize))
+      if name == Array(tag.utf8) { return (Int64(field(0..<8)), field(8..<12)) }
+      place += Int64((40 + extraSize + idSize + nameSize + 7) / 8 * 8)
+    }
+    throw OracleError("the image has no snapshot '\(tag)'")
   }
 
   /// The host cluster that an entry leads to.
@@ -81,5 +132,11 @@ struct RawTables {
 
   private func number(at offset: Int64) throws -> UInt64 {
     try file.read(byteCount: 8, at: offset).reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  private static func word(_ bytes: [UInt8], at index: Int) -> UInt64 {
+    bytes.withUnsafeBytes {
+      UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+    }
   }
 }

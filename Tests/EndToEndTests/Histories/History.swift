@@ -85,9 +85,41 @@ struct History {
       throw OracleError("snapjob finds: \(report.messages.joined(separator: "\n"))")
     }
     if image.format.isReadable { try checkContentBySnapjob() }
-    if !image.format.isReadable || steps.count % Self.qemuReadInterval == 0 {
-      try checkContentByQemu()
+    let isTenth = steps.count % Self.qemuReadInterval == 0
+    if !image.format.isReadable || isTenth { try checkContentByQemu() }
+    if isTenth { try checkDifferences() }
+  }
+
+  /// Throws unless what snapjob says of the differences between any two states is what their content
+  /// and the tables say.
+  private func checkDifferences() throws {
+    let opened = try Image.open(image.path, for: .read)
+    let tables = try RawTables(image.path)
+    let tags = opened.snapshots.map(\.name)
+    let points = try tags.enumerated().map { position, tag in
+      HistoryPoint(
+        state: .snapshot(position), content: try content(tag),
+        mapping: try tables.mapping(of: tag, in: try content(tag)))
     }
+    let present = HistoryPoint(
+      state: .active, content: active, mapping: try tables.mapping(of: nil, in: active))
+    for (index, old) in points.enumerated() {
+      for new in points[(index + 1)...] + [present] {
+        let ranges = try opened.differences(from: old.state, to: new.state)
+        try DifferenceProof(old, new, tables).check(ranges)
+      }
+    }
+    guard let tag = tags.last else { return }
+    let told = try program.attempt(
+      ["diff", "--from", tag, "--to", "current", "--json", "--file", image.path])
+    guard told.status == 0 else { throw told.failure() }
+    let ranges = try opened.differences(from: .snapshot(tags.count - 1), to: .active)
+    let list = try JSONValue(parsing: told.text).array?.map {
+      [$0["offset"]?.int, $0["length"]?.int]
+    }
+    try require(
+      list == ranges.map { [Int64($0.lowerBound), Int64($0.count)] },
+      "snapjob diff prints \(told.text), and finds \(ranges)")
   }
 
   private func checkContentBySnapjob() throws {
