@@ -14,7 +14,8 @@ public struct PreparedImage: Sendable {
   public let stamp: FileStamp
   /// Bytes that prepare wrote.
   public let bytesWritten: Int64
-  /// Bytes of clusters that the image used before and does not use after.
+  /// Bytes of clusters that nothing needs any more; what was only written anew in another place is not
+  /// among them.
   public let bytesFreed: Int64
 
   /// The mark without the pending commit.
@@ -67,7 +68,7 @@ public struct PreparedImage: Sendable {
     bytesWritten = writer.byteCount
     writtenRuns = writer.writtenRuns
     freedRuns = writer.refcounts.freedRuns(below: geometry.clusterCount(fileLength: lengthBefore))
-    bytesFreed = freedRuns.reduce(0) { $0 + Int64($1.count) << Int64(geometry.clusterBits) }
+    bytesFreed = draft.freedByteCount
     // A tail that was counted as free may hold what somebody still wants back: it stays.
     let end = Int64(writer.refcounts.end) << Int64(geometry.clusterBits)
     let isTailCounted =
@@ -87,7 +88,8 @@ public struct PreparedImage: Sendable {
   ///
   /// - Returns: bytes given back.
   @discardableResult public func finish() throws(Qcow2Error) -> Int64 {
-    let isWorthwhile = bytesFreed > bytesWritten
+    let clusterCount = freedRuns.reduce(0) { $0 + Int64($1.count) }
+    let isWorthwhile = clusterCount << Int64(image.geometry.clusterBits) > bytesWritten
     try image.giveBack(isWorthwhile ? freedRuns : [], length: lengthAfter)
     return isWorthwhile ? bytesFreed : 0
   }

@@ -12,6 +12,7 @@ enum RecountRule: Sendable, Hashable {
   /// - Parameters:
   ///   - stored: the count on disk.
   ///   - found: the references.
+  /// - Returns: what is to be stored.
   func count(stored: UInt64, found: UInt32) -> UInt64 {
     switch self {
     case .all: UInt64(found)
