@@ -49,6 +49,25 @@ import Testing
   }
 
   @Test(
+    "a version 2 disk on a block device takes part in no job with other disks",
+    .enabled(if: LoopDevice.isPossible, "needs root and a free loop device"))
+  func version2() throws {
+    let program = try Program()
+    let device = try LoopDevice(in: program.directory, size: 4 << 20)
+    let other = program.path("other.qcow2")
+    try QemuImg.create(device.path, size: "4M", options: ["compat=0.10"])
+    try QemuImg.create(other, size: "4M")
+    let result = try program.attempt(["save", "--tag", "t", "--file", other, device.path])
+    #expect(result.status == 9, "\(result.failure())")
+    #expect(result.standardError.contains(device.path), "\(result.standardError)")
+    for path in [device.path, other] {
+      #expect(try QemuImg.snapshotNames(path).isEmpty)
+      #expect(try QemuImg.check(path).isClean)
+      try run(program, ["save", "--tag", "t"], on: path)
+    }
+  }
+
+  @Test(
     "a save on a block device without room ends with code 12, and the image is as it was",
     .enabled(if: LoopDevice.isPossible, "needs root and a free loop device"))
   func fullDevice() throws {
