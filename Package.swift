@@ -116,7 +116,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(
       name: "MonitorTests",
-      dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2"],
+      dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2", "TestOracles"],
       swiftSettings: house),
     .testTarget(
       name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],

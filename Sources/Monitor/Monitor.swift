@@ -29,8 +29,15 @@ public final class Monitor: QMPEndpoint {
   ///   - target: the machine; whether a stored one exists is looked up by the commands.
   ///   - services: what the commands work with.
   ///   - followsAllMachines: whether events tell of the jobs of all machines.
-  public init(target: Target, services: MonitorServices, followsAllMachines: Bool = false) {
-    context = CommandContext(target: target, services: services, ownJobs: OwnJobs())
+  ///   - onQuit: called for each `quit`, after its event and before its reply; ending the process
+  ///     is up to whoever serves the monitor.
+  public init(
+    target: Target, services: MonitorServices, followsAllMachines: Bool = false,
+    onQuit: @escaping @Sendable () -> Void = {}
+  ) {
+    context = CommandContext(
+      target: target, services: services, ownJobs: OwnJobs(), announcements: Announcements(),
+      onQuit: onQuit)
     self.followsAllMachines = followsAllMachines
   }
 
@@ -66,10 +73,15 @@ public final class Monitor: QMPEndpoint {
   }
 
   /// `JOB_STATUS_CHANGE` for every status of every job on the machine, from now on; with a one-off
-  /// machine, of the jobs that were started through this monitor.
+  /// machine, of the jobs that were started through this monitor. `SHUTDOWN` when the monitor ends.
   ///
   /// The stream ends for a reader who leaves 1024 events unread.
   public func events() -> AsyncStream<QMPEvent> {
     JobEventStream(context: context, isUnfiltered: followsAllMachines).start()
+  }
+
+  /// Tells all who follow this monitor that it ends (`SHUTDOWN`).
+  public func announceShutdown(_ cause: ShutdownCause) {
+    context.announcements.announce(QMPEvent(cause))
   }
 }

@@ -1,7 +1,7 @@
 import QMP
 
 extension CommandTable {
-  /// What tells of the monitor itself.
+  /// What tells of the monitor and of the machine as a whole.
   static let statusCommands: [Command] = [
     Command("query-version", returns: .object(versionSchema)) { _, context in
       [
@@ -10,15 +10,21 @@ extension CommandTable {
       ]
     },
 
-    Command(
-      "query-commands",
-      returns: .array(.object(SchemaObject("CommandInfo", [.required("name", .string)])))
-    ) { _, _ in
-      .array(CommandTable.standard.commands.map { ["name": .string($0.signature.name)] })
-    },
-
     Command("query-status", returns: .object(statusSchema)) { _, _ in
       ["status": "shutdown", "singlestep": false, "running": false]
+    },
+
+    Command(
+      "query-name", returns: .object(SchemaObject("NameInfo", [.optional("name", .string)]))
+    ) { _, context in
+      .object(context.machineName.map { [.init("name", .string($0))] } ?? [])
+    },
+
+    // A machine of files has none; QEMU says this of one that was started without.
+    Command(
+      "query-uuid", returns: .object(SchemaObject("UuidInfo", [.required("UUID", .string)]))
+    ) { _, _ in
+      ["UUID": "00000000-0000-0000-0000-000000000000"]
     },
   ]
 
@@ -42,6 +48,6 @@ extension CommandTable {
     "StatusInfo",
     [
       .required("running", .boolean), .required("singlestep", .boolean),
-      .required("status", .string),
+      .required("status", .enumeration(SchemaEnumeration("RunState", ["shutdown"]))),
     ])
 }

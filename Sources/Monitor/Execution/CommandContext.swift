@@ -8,6 +8,9 @@ struct CommandContext: Sendable {
   let target: Monitor.Target
   let services: MonitorServices
   let ownJobs: OwnJobs
+  let announcements: Announcements
+  /// Called when a client has asked the monitor to end.
+  let onQuit: @Sendable () -> Void
 
   /// The stored machine's name; nil for a one-off machine.
   var machineName: String? {

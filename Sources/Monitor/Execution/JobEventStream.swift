@@ -1,7 +1,8 @@
 import Jobs
 import QMP
 
-/// Turns the status changes of all jobs into the events of one machine.
+/// Turns the status changes of all jobs into the events of one machine, with what the monitor
+/// announces between them.
 struct JobEventStream {
   /// A reader who leaves this many events unread is cut off.
   private static let capacity = 1024
@@ -14,6 +15,8 @@ struct JobEventStream {
     let source = context.services.runner.events()
     let (stream, continuation) = AsyncStream.makeStream(
       of: QMPEvent.self, bufferingPolicy: .bufferingOldest(Self.capacity))
+    let announcements = context.announcements
+    let listener = announcements.add(continuation)
     let task = Task(executorPreference: BlockingExecutor.shared) {
       var known: [JobID: Bool] = [:]
       for await event in source where concerns(event, &known) {
@@ -21,7 +24,10 @@ struct JobEventStream {
       }
       continuation.finish()
     }
-    continuation.onTermination = { _ in task.cancel() }
+    continuation.onTermination = { _ in
+      announcements.remove(listener)
+      task.cancel()
+    }
     return stream
   }
 
@@ -48,15 +54,5 @@ extension CommandContext {
     let record =
       live ?? (try? services.history.history(subject: nil, allSubjects: true, id: id))?.first
     return record?.subject == machineName
-  }
-}
-
-extension JobEvent {
-  /// The event as QMP sends it.
-  var message: QMPEvent {
-    QMPEvent(
-      name: "JOB_STATUS_CHANGE",
-      data: ["id": .string(id.description), "status": .string(status.rawValue)],
-      microseconds: time.microseconds)
   }
 }

@@ -62,10 +62,17 @@ extension JobRecord {
   }
 
   private static let infoSchemaMembers: [SchemaMember] = [
-    .required("current-progress", .integer), .required("status", .string),
-    .required("total-progress", .integer), .required("type", .string),
+    .required("current-progress", .integer), .required("status", .enumeration(statusSchema)),
+    .required("total-progress", .integer), .required("type", .enumeration(typeSchema)),
     .required("id", .string), .optional("error", .string),
   ]
+
+  /// `JobStatus` of qapi/job.json.
+  static let statusSchema = SchemaEnumeration("JobStatus", JobStatus.allCases.map(\.rawValue))
+
+  /// `JobType` of qapi/job.json, as far as there are such jobs here.
+  private static let typeSchema = SchemaEnumeration(
+    "JobType", ["create"] + SnapshotRequest.Operation.commands.map(\.rawValue))
 
   /// The type of ``infoMembers``, with the machine.
   static let infoSchema = SchemaObject(

@@ -13,18 +13,19 @@ struct Command: Sendable {
   /// Makes a row for a command that replies with a value.
   init(
     _ name: String, _ arguments: [SchemaMember] = [], returns: SchemaType,
-    run: @escaping Handler
+    allowsOutOfBand: Bool = false, run: @escaping Handler
   ) {
-    signature = CommandSignature(name, arguments, returns: returns)
+    signature = CommandSignature(
+      name, arguments, returns: returns, allowsOutOfBand: allowsOutOfBand)
     self.run = run
   }
 
   /// Makes a row for a command that returns nothing.
   init(
-    _ name: String, _ arguments: [SchemaMember] = [],
+    _ name: String, _ arguments: [SchemaMember] = [], allowsOutOfBand: Bool = false,
     run: @escaping @Sendable (Arguments, CommandContext) async throws -> Void
   ) {
-    signature = CommandSignature(name, arguments)
+    signature = CommandSignature(name, arguments, allowsOutOfBand: allowsOutOfBand)
     self.run = { arguments, context in
       try await run(arguments, context)
       return [:]

@@ -5,7 +5,8 @@ struct CommandTable: Sendable {
   /// The table of every monitor.
   static let standard = CommandTable(
     snapshotCommands + snapshotInspectionCommands + jobCommands + jobInspectionCommands
-      + blockCommands + imageCommands + machineCommands + statusCommands + catalogCommands
+      + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands
+      + introspectionCommands + runStateCommands + yankCommands + catalogCommands
       + recoveryCommands)
 
   /// Sorted by name.

@@ -30,17 +30,21 @@ public struct SchemaObject: Sendable, Hashable {
   public let name: String?
   /// The members.
   public let members: [SchemaMember]
+  /// The members that depend on the value of another one; nil for an object that is no union.
+  public let union: SchemaUnion?
 
   /// Makes an object type with a name.
   public init(_ name: String, _ members: [SchemaMember]) {
-    self.name = name
-    self.members = members
+    self.init(name, members, union: nil)
   }
 
   /// Makes an object type that is used in one place only.
-  public init(_ members: [SchemaMember]) {
-    name = nil
+  public init(_ members: [SchemaMember]) { self.init(nil, members, union: nil) }
+
+  init(_ name: String?, _ members: [SchemaMember], union: SchemaUnion?) {
+    self.name = name
     self.members = members
+    self.union = union
   }
 
   /// The type without members.

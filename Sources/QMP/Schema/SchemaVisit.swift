@@ -73,17 +73,29 @@ struct SchemaVisit {
   static func check(
     _ members: [QMPValue.Member], against object: SchemaObject, at place: Place
   ) throws(QMPError) {
-    for expected in object.members {
+    try checkKnown(object.members, in: members, at: place)
+    var known = object.members
+    if let union = object.union {
+      let variant = union.members(for: members.first { $0.name == union.tag }?.value)
+      try checkKnown(variant.members, in: members, at: place)
+      known += variant.members
+    }
+    for member in members where !known.contains(where: { $0.name == member.name }) {
+      throw QMPError(
+        .genericError, "Parameter '\(place.member(member.name).fullName)' is unexpected")
+    }
+  }
+
+  private static func checkKnown(
+    _ expected: [SchemaMember], in members: [QMPValue.Member], at place: Place
+  ) throws(QMPError) {
+    for expected in expected {
       let place = place.member(expected.name)
       guard let member = members.first(where: { $0.name == expected.name }) else {
         if expected.isOptional { continue }
         throw QMPError(.genericError, "Parameter '\(place.fullName)' is missing")
       }
       try check(member.value, against: expected.type, at: place)
-    }
-    for member in members where !object.members.contains(where: { $0.name == member.name }) {
-      throw QMPError(
-        .genericError, "Parameter '\(place.member(member.name).fullName)' is unexpected")
     }
   }
 }

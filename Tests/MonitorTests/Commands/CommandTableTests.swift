@@ -15,7 +15,8 @@ import Testing
       "x-snapjob-query-jobs", "x-snapjob-job-log", "x-snapjob-dismiss-all",
       "x-snapjob-machine-list", "x-snapjob-machine-show", "x-snapjob-machine-add",
       "x-snapjob-machine-remove", "x-snapjob-machine-set", "x-snapjob-check", "x-snapjob-verify",
-      "x-snapjob-recover", "x-snapjob-catalog",
+      "x-snapjob-recover", "x-snapjob-catalog", "query-qmp-schema", "query-block",
+      "query-blockstats", "query-name", "query-uuid", "query-yank", "yank", "stop", "cont", "quit",
     ])
   func has(command: String) {
     #expect(Monitor.commands.contains { $0.name == command })

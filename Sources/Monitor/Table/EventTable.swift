@@ -1,0 +1,47 @@
+import Jobs
+public import QMP
+
+extension Monitor {
+  /// The signatures of all events that a monitor emits.
+  public static let eventSignatures = [
+    EventSignature(
+      "JOB_STATUS_CHANGE",
+      [.required("id", .string), .required("status", .enumeration(JobRecord.statusSchema))]),
+    EventSignature(
+      "SHUTDOWN",
+      [
+        .required("guest", .boolean),
+        .required(
+          "reason",
+          .enumeration(
+            SchemaEnumeration("ShutdownCause", ShutdownCause.allCases.map(\.rawValue)))),
+      ]),
+  ]
+}
+
+/// Why a monitor comes to its end (`ShutdownCause` of qapi/run-state.json).
+public enum ShutdownCause: String, Sendable, Hashable, CaseIterable {
+  /// The command `quit`.
+  case quit = "host-qmp-quit"
+  /// A signal.
+  case signal = "host-signal"
+}
+
+extension QMPEvent {
+  /// The end of a monitor.
+  init(_ cause: ShutdownCause) {
+    self.init(
+      name: "SHUTDOWN", data: ["guest": false, "reason": .string(cause.rawValue)],
+      microseconds: Timestamp.now().microseconds)
+  }
+}
+
+extension JobEvent {
+  /// The event as QMP sends it.
+  var message: QMPEvent {
+    QMPEvent(
+      name: "JOB_STATUS_CHANGE",
+      data: ["id": .string(id.description), "status": .string(status.rawValue)],
+      microseconds: time.microseconds)
+  }
+}
