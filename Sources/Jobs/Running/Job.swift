@@ -150,6 +150,11 @@ final class Job: Sendable {
 
   // MARK: Steps of the transaction
 
+  /// Forgets a job that will not be started.
+  func forgetUnstarted() throws(JobError) {
+    try state.withLock { state throws(JobError) in try move(&state.machine, to: .null) }
+  }
+
   /// Enters the work; false if the job was cancelled before.
   func begin() throws(JobError) -> Bool {
     try state.withLock { state throws(JobError) in

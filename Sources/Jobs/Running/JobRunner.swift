@@ -66,13 +66,22 @@ public final class JobRunner: Sendable {
 
   // MARK: Jobs
 
-  /// Creates and starts the jobs of one transaction; returns when all are `created`.
+  /// Creates and starts jobs; returns when all are `created`.
   ///
-  /// They are committed together or undone together. Does nothing if there are none.
+  /// All are created or none. Does nothing but call `onceCreated` if there are none.
   ///
-  /// - Throws: ``JobError`` if one cannot be created; none is then, and no event is emitted.
-  public func start(_ requests: [Request]) throws(JobError) {
-    if requests.isEmpty { return }
+  /// - Parameters:
+  ///   - requests: the jobs.
+  ///   - grouping: whether they are committed together.
+  ///   - onceCreated: called when nothing but itself can keep the jobs from being started. If it
+  ///     throws they are forgotten; their only statuses are `created` and `null` then.
+  /// - Throws: ``JobError`` if one cannot be created; none is then, and no event is emitted. What
+  ///   `onceCreated` throws.
+  public func start(
+    _ requests: [Request], _ grouping: JobGrouping = .grouped,
+    onceCreated: () throws(JobError) -> Void = {}
+  ) throws(JobError) {
+    if requests.isEmpty { return try onceCreated() }
     var names = Set<JobID>()
     for request in requests where !names.insert(request.record.id).inserted {
       throw .jobIDInUse(request.record.id)
@@ -84,11 +93,20 @@ public final class JobRunner: Sendable {
       record.status = .created
       return Job(record, work: request.work, ledger: ledger)
     }
-    let transaction = JobTransaction(jobs, surroundings: surroundings)
-    for job in jobs { roster.add(job, of: transaction) }
+    do {
+      try onceCreated()
+    } catch {
+      for job in jobs.reversed() { try job.forgetUnstarted() }
+      throw error
+    }
+    let groups = grouping == .grouped ? [jobs] : jobs.map { [$0] }
+    let transactions = groups.map { JobTransaction($0, surroundings: surroundings) }
+    for (group, transaction) in zip(groups, transactions) {
+      for job in group { roster.add(job, of: transaction) }
+    }
     ledger.announce()
     follow()
-    transaction.launch()
+    for transaction in transactions { transaction.launch() }
   }
 
   /// All jobs that are not dismissed, of all processes, newest first; with the live progress of

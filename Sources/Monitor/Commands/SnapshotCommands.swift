@@ -8,28 +8,29 @@ extension CommandTable {
   /// As in QEMU only the arguments' types and the job's name are checked at once; everything else is
   /// the job's own error.
   static let snapshotCommands: [Command] = SnapshotRequest.Operation.commands.map { operation in
-    Command(operation.rawValue, operation.members + jobMembers) { arguments, context in
+    Command(operation.rawValue, operation.jobMembers) { arguments, context in
       let options = try JobOptions(arguments)
       let request = try SnapshotRequest(operation, arguments)
       let work = context.services.images.work(request, on: try context.machine())
       try await context.start(operation.rawValue, request, options, work: work)
     }
   }
-
-  /// The optional members of each command that starts a snapshot job.
-  private static let jobMembers: [SchemaMember] = [
-    .optional("x-auto-finalize", .boolean),
-    .optional("x-auto-dismiss", .boolean),
-    .optional("x-note", .string),
-  ]
 }
 
 extension SnapshotRequest.Operation {
   /// The operations in the order of the documentation.
   static let commands: [SnapshotRequest.Operation] = [.save, .load, .delete]
 
-  /// The command's arguments without those that every job has.
-  var members: [SchemaMember] {
+  /// The command's arguments.
+  var jobMembers: [SchemaMember] {
+    members + [
+      .optional("x-auto-finalize", .boolean), .optional("x-auto-dismiss", .boolean),
+      .optional("x-note", .string),
+    ]
+  }
+
+  /// The arguments without the optional ones of every job.
+  private var members: [SchemaMember] {
     let jobID = SchemaMember.required("job-id", .string)
     let tag = SchemaMember.required("tag", .string)
     let vmstate = SchemaMember.required("vmstate", .string)

@@ -100,29 +100,3 @@ extension ImageSummary {
         .object(SchemaObject([.required("type", .string), .required("data", .any)]))),
     ])
 }
-
-extension Snapshot {
-  private static let nanosecondsPerSecond: UInt64 = 1_000_000_000
-
-  fileprivate var json: QMPValue {
-    var members: [QMPValue.Member] = []
-    if let icount { members.append(.init("icount", QMPValue(icount))) }
-    let clock = vmClockNanoseconds.quotientAndRemainder(dividingBy: Self.nanosecondsPerSecond)
-    members += [
-      .init("vm-clock-nsec", QMPValue(clock.remainder)), .init("name", .string(name)),
-      .init("date-sec", .int(Int64(dateSeconds))), .init("date-nsec", .int(Int64(dateNanoseconds))),
-      .init("vm-clock-sec", QMPValue(clock.quotient)), .init("id", .string(id)),
-      .init("vm-state-size", QMPValue(vmStateSize)),
-    ]
-    return .object(members)
-  }
-
-  fileprivate static let schema = SchemaObject(
-    "SnapshotInfo",
-    [
-      .required("id", .string), .required("name", .string),
-      .required("vm-state-size", .unsigned), .required("date-sec", .integer),
-      .required("date-nsec", .integer), .required("vm-clock-sec", .unsigned),
-      .required("vm-clock-nsec", .unsigned), .optional("icount", .unsigned),
-    ])
-}

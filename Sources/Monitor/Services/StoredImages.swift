@@ -39,6 +39,13 @@ public struct StoredImages: MachineImages {
     SnapshotWork(request, machine: machine, access: access)
   }
 
+  /// Prepares snapshots of single devices.
+  public func prepare(
+    _ actions: [DeviceSnapshotAction], on machine: Machine
+  ) throws(JobError) -> any PreparedChange {
+    try DeviceSnapshotChange(actions, on: machine, access: access)
+  }
+
   /// What a request would do to each disk.
   public func plan(
     _ request: SnapshotRequest, on machine: Machine

@@ -4,7 +4,8 @@ import QMP
 struct CommandTable: Sendable {
   /// The table of every monitor.
   static let standard = CommandTable(
-    snapshotCommands + snapshotInspectionCommands + jobCommands + jobInspectionCommands
+    snapshotCommands + deviceSnapshotCommands + transactionCommands + snapshotInspectionCommands
+      + jobCommands + jobInspectionCommands
       + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands
       + introspectionCommands + runStateCommands + yankCommands + catalogCommands
       + recoveryCommands)

@@ -15,7 +15,7 @@ public struct ImageCommitter: Committer {
     commit(members.compactMap { $0.work as? PreparedSnapshots }, jobs: members.map(\.id))
   }
 
-  /// Commits prepared images in the name of these jobs; of none where recovery does it.
+  /// Commits prepared images in the name of these jobs; of none where no job does it.
   func commit(_ works: [PreparedSnapshots], jobs: [JobID]) -> CommitOutcome {
     let images = works.flatMap(\.members)
     guard !images.isEmpty else { return .committed }
@@ -26,7 +26,7 @@ public struct ImageCommitter: Committer {
     }
     let record = CommitRecord(
       id: CommitID(), jobs: jobs,
-      nature: works.count == 1 ? works[0].nature : .other, created: .now,
+      nature: Set(works.map(\.nature)).count == 1 ? works[0].nature : .other, created: .now,
       images: images.map(ImageCommit.init))
 
     StopPoint.beforeRecord.reach()
@@ -54,6 +54,21 @@ public struct ImageCommitter: Committer {
           cause.kind,
           "\(cause.message). The commit is recorded but not on every disk; snapjob recover brings it to "
             + "its end"))
+    }
+  }
+
+  /// Commits prepared images at once, in nobody's name, and lets go of them.
+  ///
+  /// - Throws: why it was undone, or what keeps it from being decided.
+  func commit(_ prepared: PreparedSnapshots) throws {
+    switch commit([prepared], jobs: []) {
+    case .committed: _ = try prepared.finish()
+    case .notCommitted(let error):
+      try prepared.undo()
+      throw error
+    case .takenBack(let error), .unresolved(let error):
+      prepared.abandon()
+      throw error
     }
   }
 

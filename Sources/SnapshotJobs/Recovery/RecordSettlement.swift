@@ -54,7 +54,7 @@ struct RecordSettlement {
   ///
   /// - Throws: what went wrong; the record is open then, and the next start decides anew.
   func perform(
-    _ verdict: RecoveryVerdict, force: Recovery.Force?, request: SnapshotRequest?
+    _ verdict: RecoveryVerdict, force: Recovery.Force?, requests: [SnapshotRequest]
   ) throws -> Outcome {
     switch (verdict, force) {
     case (.forward, _): return try forward()
@@ -62,7 +62,7 @@ struct RecordSettlement {
     case (.complete, _):
       return try close(.done("The job was complete on every disk; it is concluded."))
     case (.byJobs, _): return try byJobs()
-    case (.wait, .forward?), (.stuck, .forward?): return try forceForward(request)
+    case (.wait, .forward?), (.stuck, .forward?): return try forceForward(requests)
     case (.wait, .abandon?), (.stuck, .abandon?): return try abandon()
     case (.wait(let error), nil): return .unsettled(waiting(error))
     case (.stuck, nil): return .unsettled(stuck)
@@ -167,15 +167,7 @@ struct RecordSettlement {
   /// Runs an ordinary job, with its own prepare and commit, on some images of the record.
   private func run(_ request: SnapshotRequest, on images: [ImageCommit]) throws {
     guard let prepared = try prepare(request, on: images) else { return }
-    switch ImageCommitter(log: log).commit([prepared], jobs: []) {
-    case .committed: _ = try prepared.finish()
-    case .notCommitted(let error):
-      try prepared.undo()
-      throw error
-    case .takenBack(let error), .unresolved(let error):
-      prepared.abandon()
-      throw error
-    }
+    try ImageCommitter(log: log).commit(prepared)
   }
 
   private func prepare(
@@ -194,16 +186,14 @@ struct RecordSettlement {
 
   // MARK: The user's decision
 
-  private func forceForward(_ request: SnapshotRequest?) throws -> Outcome {
+  private func forceForward(_ requests: [SnapshotRequest]) throws -> Outcome {
     let touched = zip(record.images, states).filter { _, state in
       if case .touched = state { true } else { false }
     }.map(\.0)
-    guard touched.isEmpty || request != nil else {
-      throw JobError(.notFound, "the job's arguments are no longer in the catalog")
-    }
     let ready = targets { if case .ready = $0 { true } else { false } }
     var open = record.id
-    if var request, !touched.isEmpty {
+    if !touched.isEmpty {
+      var request = try owner(of: touched, among: requests)
       request.devices = touched.map(\.node)
       request.vmstate = nil
       open = try publish(ready, andRun: request, on: touched)
@@ -220,6 +210,26 @@ struct RecordSettlement {
             + left.joined(separator: "; ")))
     }
     return try close(open, .done("The job was completed by force on every disk."))
+  }
+
+  /// The one request whose job is to be completed where others have written.
+  private func owner(
+    of touched: [ImageCommit], among requests: [SnapshotRequest]
+  ) throws(JobError) -> SnapshotRequest {
+    let owners =
+      record.jobs.count == 1
+      ? requests
+      : requests.filter { request in touched.contains { request.devices.contains($0.node) } }
+    guard let owner = owners.first else {
+      throw JobError(.notFound, "the job's arguments are no longer in the catalog")
+    }
+    guard owners.count == 1 else {
+      throw JobError(
+        .conflict,
+        "another program has written to disks of several jobs of one group; leave the disks as they "
+          + "are with --abandon, and start the jobs again")
+    }
+    return owner
   }
 
   /// Completes the job by an ordinary one where others have written, and publishes the rest with it

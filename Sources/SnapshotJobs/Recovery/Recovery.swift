@@ -156,8 +156,8 @@ public struct Recovery: Sendable {
       outcome = settlement.forecast(verdict, force: force)
     } else {
       do {
-        let request = jobs.first { record.jobs.contains($0.id) }.flatMap(Self.request)
-        outcome = try settlement.perform(verdict, force: force, request: request)
+        let requests = jobs.filter { record.jobs.contains($0.id) }.compactMap(Self.request)
+        outcome = try settlement.perform(verdict, force: force, requests: requests)
       } catch {
         let cause = JobError(wrapping: error)
         outcome = .unsettled(

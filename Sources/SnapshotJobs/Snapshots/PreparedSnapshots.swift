@@ -26,6 +26,14 @@ struct PreparedSnapshots: PreparedWork {
     remarks = plan.remarks
   }
 
+  init(_ members: [Member], locked: OpenImages, plan: DeviceSnapshotPlan) {
+    self.members = members
+    self.locked = locked
+    nature = plan.nature
+    deletedTags = nil
+    remarks = []
+  }
+
   /// Checks that every path still leads to the file that was prepared: a record names files by path.
   ///
   /// - Throws: ``JobError`` (conflict or not found).

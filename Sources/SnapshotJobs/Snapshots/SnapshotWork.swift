@@ -57,79 +57,12 @@ public struct SnapshotWork: JobWork {
       nodes, for: .change, access: access, settling: settling, control: control)
     do {
       let plan = try DraftPlan(request, images.members, date: .now)
-      let settled = try settle(plan, images.members, control)
-      let prepared = try prepare(settled, control)
+      let prepared = try DraftPreparation(access: access, control: control).prepare(
+        plan.drafts, of: images.members)
       return PreparedSnapshots(prepared, locked: images, plan: plan)
     } catch {
       images.unlock()
       throw error
-    }
-  }
-
-  private typealias Settled = (node: Node, draft: ImageDraft)
-
-  /// Works out the new refcounts of all images at once; nothing is written before all have succeeded.
-  private func settle(
-    _ plan: DraftPlan, _ members: [OpenImages.Member], _ control: JobControl
-  ) throws -> [Settled] {
-    let work = zip(members, plan.drafts).compactMap { member, draft in
-      draft.map { (node: member.node, draft: $0) }
-    }
-    // Every table that is read may have to be written anew; put right once that is known.
-    work.forEach { control.foresee(2 * $0.draft.settleByteCount) }
-    let outcomes = runInParallel(work) { item in
-      var draft = item.draft
-      do {
-        try draft.settle { try control.advance($0) }
-      } catch {
-        throw JobError(wrapping: error, node: item.node.name.description)
-      }
-      return (node: item.node, draft: draft)
-    }
-    return try outcomes.map { try $0.get() }
-  }
-
-  /// Undoes what was prepared, whatever becomes of each image; returns what to throw.
-  private static func undo(
-    _ members: [PreparedSnapshots.Member], because cause: any Error
-  ) -> any Error {
-    var failure: JobError?
-    for member in members {
-      do {
-        try member.prepared.undo()
-      } catch {
-        failure = failure ?? JobError(error, node: member.node.name.description)
-      }
-    }
-    guard let failure else { return cause }
-    let cause = JobError(wrapping: cause)
-    return JobError(
-      cause.kind, "\(cause.message); undoing it is incomplete: \(failure.message)")
-  }
-
-  /// Writes everything new; if one image fails, the others are undone.
-  private func prepare(
-    _ settled: [Settled], _ control: JobControl
-  ) throws -> [PreparedSnapshots.Member] {
-    let outcomes = runInParallel(settled) { item in
-      do {
-        let estimate = item.draft.writeByteCountEstimate
-        control.foresee(estimate - item.draft.settleByteCount)
-        let prepared = try item.draft.prepare(commit: CommitID(), catalog: access.log.catalogID) {
-          try control.advance($0)
-        }
-        control.foresee(prepared.bytesWritten - estimate)
-        return PreparedSnapshots.Member(node: item.node, prepared: prepared)
-      } catch {
-        throw JobError(wrapping: error, node: item.node.name.description)
-      }
-    }
-    do {
-      let members = try outcomes.map { try $0.get() }
-      try control.checkpoint()
-      return members
-    } catch {
-      throw Self.undo(outcomes.compactMap { try? $0.get() }, because: error)
     }
   }
 }

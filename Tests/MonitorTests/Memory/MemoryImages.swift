@@ -19,6 +19,10 @@ final class MemoryImages: MachineImages {
     var repairs: [String: RepairScope] = [:]
     var verifications: [String: Result<VerifyReport, JobError>] = [:]
     var verifiedTags: [String?] = []
+    /// What became of device snapshots: `take disk0 a`, then `commit` or `undo`.
+    var changes: [String] = []
+    /// The failure of each commit of device snapshots.
+    var commitFailure: JobError?
     /// What the work of snapshot jobs does.
     var body: @Sendable (JobControl) throws -> Void = { _ in }
   }
@@ -31,6 +35,9 @@ final class MemoryImages: MachineImages {
 
   /// The tags that were to be verified, in order; nil for all states.
   var verifiedTags: [String?] { state.withLock { state in state.verifiedTags } }
+
+  /// What became of device snapshots, in order.
+  var changes: [String] { state.withLock { state in state.changes } }
 
   /// The paths that exist.
   var files: Set<String> { state.withLock { state in state.files } }
@@ -89,6 +96,27 @@ final class MemoryImages: MachineImages {
     return MemoryWork(body: body)
   }
 
+  func prepare(
+    _ actions: [DeviceSnapshotAction], on machine: Machine
+  ) throws(JobError) -> any PreparedChange {
+    for action in actions {
+      guard machine.node(action.device) != nil else {
+        throw JobError(.notFound, "no device \(action.device)")
+      }
+      note("\(action)")
+    }
+    return MemoryChange(images: self)
+  }
+
+  fileprivate func note(_ change: String) {
+    state.withLock { state in state.changes.append(change) }
+  }
+
+  fileprivate func commitChange() throws(JobError) {
+    note("commit")
+    if let failure = state.withLock({ $0.commitFailure }) { throw failure }
+  }
+
   func plan(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> [NodePlan] {
     state.withLock { state in state.requests.append(request) }
     return request.devices.map {
@@ -125,6 +153,19 @@ final class MemoryImages: MachineImages {
       return state.verifications[path] ?? .success(VerifyReport(path: path))
     }.get()
   }
+}
+
+/// A change of nothing.
+private struct MemoryChange: PreparedChange {
+  let images: MemoryImages
+  let removed = [
+    Snapshot(
+      id: "1", name: "first", nameBytes: Array("first".utf8), dateSeconds: 1, dateNanoseconds: 2,
+      vmClockNanoseconds: 0, vmStateSize: 0, diskSize: 512, icount: nil)
+  ]
+
+  func commit() throws(JobError) { try images.commitChange() }
+  func undo() throws(JobError) { images.note("undo") }
 }
 
 /// A job on nothing.

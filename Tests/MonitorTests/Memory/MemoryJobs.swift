@@ -20,6 +20,13 @@ final class MemoryJobs: JobStore, JobHistory {
   private let state = Mutex(State())
   private let worker = WorkerInfo(id: 1, pid: 4711, uid: 1000, isAlive: true)
 
+  /// All status changes in order, as `id status`.
+  var trail: [String] {
+    state.withLock { state in
+      state.events.map { "\($0.event.id) \($0.event.status.rawValue)" }
+    }
+  }
+
   /// Puts a job in as an earlier process left it.
   func leave(_ record: JobRecord, isDismissed: Bool = false) {
     state.withLock { state in

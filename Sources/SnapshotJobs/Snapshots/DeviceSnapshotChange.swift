@@ -1,0 +1,85 @@
+public import Jobs
+public import Qcow2
+
+/// A change of images that is prepared and waits for its caller to say which way it goes.
+public protocol PreparedChange: Sendable {
+  /// The snapshots that go away with it, in the order in which they were asked for.
+  var removed: [Snapshot] { get }
+
+  /// Makes it permanent, on all images or none, and lets go of them; to be called once.
+  ///
+  /// - Throws: `JobError`; it is undone then, or recovery will say what became of it.
+  func commit() throws(JobError)
+
+  /// Undoes it and lets go of the images; to be called once, instead of ``commit()``.
+  func undo() throws(JobError)
+}
+
+/// Device snapshots between their prepare and their commit, with one commit record for all.
+///
+/// The record names no job: nothing is left in the list of jobs.
+public struct DeviceSnapshotChange: PreparedChange {
+  /// The snapshots that go away.
+  public let removed: [Snapshot]
+  private let prepared: PreparedSnapshots
+  private let committer: ImageCommitter
+
+  /// Opens and locks the images, checks everything, and prepares each for its new first sector.
+  ///
+  /// - Parameters:
+  ///   - actions: what to do, in this order; at least one.
+  ///   - machine: the machine with the nodes.
+  ///   - access: commit records, files and patience.
+  /// - Throws: `JobError` with QEMU's text for the first action that cannot be done; every image
+  ///   is as it was then.
+  public init(
+    _ actions: [DeviceSnapshotAction], on machine: Machine, access: ImageAccess
+  ) throws(JobError) {
+    var nodes: [Node] = []
+    var named: [DeviceSnapshotAction] = []
+    var refusal: JobError?
+    for action in actions where refusal == nil {
+      do throws(JobError) {
+        let node = try action.node(of: machine)
+        if !nodes.contains(node) { nodes.append(node) }
+        named.append(action)
+      } catch {
+        refusal = error
+      }
+    }
+    if let refusal, named.isEmpty { throw refusal }
+    let images = try OpenImages(nodes, for: .change, access: access)
+    do {
+      let plan = try DeviceSnapshotPlan(named, images.members, date: .now)
+      // It was its turn only now: the actions before it can be done.
+      if let refusal { throw refusal }
+      removed = plan.removed
+      prepared = PreparedSnapshots(
+        try DraftPreparation(access: access, control: JobControl()).prepare(
+          plan.drafts, of: images.members),
+        locked: images, plan: plan)
+    } catch {
+      images.unlock()
+      throw JobError(wrapping: error)
+    }
+    committer = ImageCommitter(log: access.log)
+  }
+
+  /// Makes the change permanent.
+  public func commit() throws(JobError) {
+    do {
+      try committer.commit(prepared)
+    } catch {
+      throw JobError(wrapping: error)
+    }
+  }
+
+  /// Undoes the change.
+  public func undo() throws(JobError) {
+    do {
+      try prepared.undo()
+    } catch {
+      throw JobError(wrapping: error)
+    }
+  }
+}
