@@ -26,6 +26,7 @@ struct NewJob: Sendable {
   ///   - request: what it is asked to do; kept as JSON.
   ///   - options: how it is run.
   ///   - work: what it does.
+  /// - Throws: the encoder's error.
   init(
     _ type: String, _ request: some Encodable, _ options: JobOptions, work: any JobWork
   ) throws {
