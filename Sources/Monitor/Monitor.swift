@@ -79,9 +79,4 @@ public final class Monitor: QMPEndpoint {
   public func events() -> AsyncStream<QMPEvent> {
     JobEventStream(context: context, isUnfiltered: followsAllMachines).start()
   }
-
-  /// Tells all who follow this monitor that it ends (`SHUTDOWN`).
-  public func announceShutdown(_ cause: ShutdownCause) {
-    context.announcements.announce(QMPEvent(cause))
-  }
 }

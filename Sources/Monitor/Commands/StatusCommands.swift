@@ -4,14 +4,17 @@ extension CommandTable {
   /// What tells of the monitor and of the machine as a whole.
   static let statusCommands: [Command] = [
     Command("query-version", returns: .object(versionSchema)) { _, context in
-      [
-        "qemu": ["micro": 0, "minor": 2, "major": 7],
-        "package": .string("snapjob \(context.services.version)"),
+      let version = followedVersion
+      return [
+        "qemu": [
+          "micro": .int(version.micro), "minor": .int(version.minor), "major": .int(version.major),
+        ],
+        "package": .string(context.package),
       ]
     },
 
     Command("query-status", returns: .object(statusSchema)) { _, _ in
-      ["status": "shutdown", "singlestep": false, "running": false]
+      ["status": .string(runState), "singlestep": false, "running": false]
     },
 
     Command(
@@ -20,15 +23,22 @@ extension CommandTable {
       .object(context.machineName.map { [.init("name", .string($0))] } ?? [])
     },
 
-    // A machine of files has none; QEMU says this of one that was started without.
     Command(
       "query-uuid", returns: .object(SchemaObject("UuidInfo", [.required("UUID", .string)]))
     ) { _, _ in
-      ["UUID": "00000000-0000-0000-0000-000000000000"]
+      ["UUID": .string(uuid)]
     },
   ]
 
-  /// The version is that of the QEMU whose commands and texts are followed; `package` names us.
+  /// The version of the QEMU whose commands and texts are followed; `package` names us.
+  static let followedVersion: (major: Int64, minor: Int64, micro: Int64) = (7, 2, 0)
+
+  /// The run state of a machine whose guest does not run.
+  static let runState = "shutdown"
+
+  /// A machine of files has no UUID; QEMU says this of one that was started without.
+  static let uuid = "00000000-0000-0000-0000-000000000000"
+
   private static let versionSchema = SchemaObject(
     "VersionInfo",
     [
@@ -48,6 +58,11 @@ extension CommandTable {
     "StatusInfo",
     [
       .required("running", .boolean), .required("singlestep", .boolean),
-      .required("status", .enumeration(SchemaEnumeration("RunState", ["shutdown"]))),
+      .required("status", .enumeration(SchemaEnumeration("RunState", [runState]))),
     ])
+}
+
+extension CommandContext {
+  /// What `query-version` calls the package.
+  var package: String { "snapjob \(services.version)" }
 }

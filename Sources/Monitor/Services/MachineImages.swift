@@ -23,6 +23,11 @@ public protocol MachineImages: Sendable {
   /// The work of a snapshot job; nothing is opened yet.
   func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork
 
+  /// Prepares what a snapshot job would do; nothing is permanent yet.
+  func prepare(
+    _ request: SnapshotRequest, on machine: Machine
+  ) throws(JobError) -> any PreparedChange
+
   /// Prepares snapshots of single devices; nothing is permanent yet.
   func prepare(
     _ actions: [DeviceSnapshotAction], on machine: Machine

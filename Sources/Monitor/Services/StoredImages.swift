@@ -39,11 +39,18 @@ public struct StoredImages: MachineImages {
     SnapshotWork(request, machine: machine, access: access)
   }
 
+  /// Prepares what a snapshot job would do.
+  public func prepare(
+    _ request: SnapshotRequest, on machine: Machine
+  ) throws(JobError) -> any PreparedChange {
+    try ImageChange(request, on: machine, access: access)
+  }
+
   /// Prepares snapshots of single devices.
   public func prepare(
     _ actions: [DeviceSnapshotAction], on machine: Machine
   ) throws(JobError) -> any PreparedChange {
-    try DeviceSnapshotChange(actions, on: machine, access: access)
+    try ImageChange(actions, on: machine, access: access)
   }
 
   /// What a request would do to each disk.

@@ -13,10 +13,10 @@ struct Command: Sendable {
   /// Makes a row for a command that replies with a value.
   init(
     _ name: String, _ arguments: [SchemaMember] = [], returns: SchemaType,
-    allowsOutOfBand: Bool = false, run: @escaping Handler
+    allowsOutOfBand: Bool = false, features: [String] = [], run: @escaping Handler
   ) {
     signature = CommandSignature(
-      name, arguments, returns: returns, allowsOutOfBand: allowsOutOfBand)
+      name, arguments, returns: returns, allowsOutOfBand: allowsOutOfBand, features: features)
     self.run = run
   }
 

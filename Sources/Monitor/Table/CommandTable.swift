@@ -7,7 +7,8 @@ struct CommandTable: Sendable {
     snapshotCommands + deviceSnapshotCommands + transactionCommands + snapshotInspectionCommands
       + jobCommands + jobInspectionCommands
       + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands
-      + introspectionCommands + runStateCommands + yankCommands + catalogCommands
+      + introspectionCommands + humanMonitorCommands + runStateCommands + yankCommands
+      + catalogCommands
       + recoveryCommands)
 
   /// Sorted by name.

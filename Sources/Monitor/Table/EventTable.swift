@@ -2,7 +2,7 @@ import Jobs
 public import QMP
 
 extension Monitor {
-  /// The signatures of all events that a monitor emits.
+  /// The signatures of all events that a monitor, or a server before it, emits.
   public static let eventSignatures = [
     EventSignature(
       "JOB_STATUS_CHANGE",
@@ -20,7 +20,7 @@ extension Monitor {
 }
 
 /// Why a monitor comes to its end (`ShutdownCause` of qapi/run-state.json).
-public enum ShutdownCause: String, Sendable, Hashable, CaseIterable {
+enum ShutdownCause: String, Sendable, Hashable, CaseIterable {
   /// The command `quit`.
   case quit = "host-qmp-quit"
   /// A signal.

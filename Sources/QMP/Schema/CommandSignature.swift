@@ -1,5 +1,5 @@
-/// What a command takes and returns: the data of which argument checks are made, and
-/// `query-qmp-schema` can be.
+/// What a command takes and returns: the data of which argument checks and `query-qmp-schema` are
+/// made.
 public struct CommandSignature: Sendable, Hashable {
   /// The command's name.
   public let name: String
@@ -9,6 +9,8 @@ public struct CommandSignature: Sendable, Hashable {
   public let returns: SchemaType
   /// Whether it may be executed before commands that came earlier (`allow-oob` of the schema).
   public let allowsOutOfBand: Bool
+  /// What clients look for to learn how the command behaves (`features` of the schema).
+  public let features: [String]
 
   /// Makes a signature.
   ///
@@ -17,14 +19,16 @@ public struct CommandSignature: Sendable, Hashable {
   ///   - arguments: in the order in which they are checked.
   ///   - returns: an object without members for commands that return nothing.
   ///   - allowsOutOfBand: whether it may be executed before commands that came earlier.
+  ///   - features: what clients look for to learn how it behaves.
   public init(
     _ name: String, _ arguments: [SchemaMember] = [], returns: SchemaType = .object(.empty),
-    allowsOutOfBand: Bool = false
+    allowsOutOfBand: Bool = false, features: [String] = []
   ) {
     self.name = name
     self.arguments = SchemaObject(arguments)
     self.returns = returns
     self.allowsOutOfBand = allowsOutOfBand
+    self.features = features
   }
 
   /// Checks the arguments of one call.

@@ -32,6 +32,9 @@ public struct SchemaListing: Sendable {
     ]
     if command.allowsOutOfBand { members.append(.init("allow-oob", true)) }
     members += [.init("meta-type", "command"), .init("arg-type", arguments)]
+    if !command.features.isEmpty {
+      members.append(.init("features", .array(command.features.map { .string($0) })))
+    }
     commands.append(.object(members))
   }
 

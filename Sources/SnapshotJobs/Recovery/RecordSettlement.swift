@@ -181,7 +181,7 @@ struct RecordSettlement {
     let work = SnapshotWork(
       request, machine: Machine(name: nil, nodes: nodes),
       access: ImageAccess(log: log, files: files), settling: record.id)
-    return try work.prepare(JobControl()) as? PreparedSnapshots
+    return try work.prepareImages(JobControl())
   }
 
   // MARK: The user's decision

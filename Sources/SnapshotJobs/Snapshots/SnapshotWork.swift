@@ -51,6 +51,10 @@ public struct SnapshotWork: JobWork {
   ///
   /// - Throws: `JobError`; every image is as it was then.
   public func prepare(_ control: JobControl) throws -> any PreparedWork {
+    try prepareImages(control)
+  }
+
+  func prepareImages(_ control: JobControl) throws -> PreparedSnapshots {
     try request.checkTags()
     let nodes = try NodeSet(request, machine: machine).nodes
     let images = try OpenImages(

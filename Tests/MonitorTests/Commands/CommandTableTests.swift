@@ -16,7 +16,7 @@ import Testing
       "x-snapjob-machine-list", "x-snapjob-machine-show", "x-snapjob-machine-add",
       "x-snapjob-machine-remove", "x-snapjob-machine-set", "x-snapjob-check", "x-snapjob-verify",
       "x-snapjob-recover", "x-snapjob-catalog", "query-qmp-schema", "query-block",
-      "query-blockstats", "query-name", "query-uuid", "transaction",
+      "query-blockstats", "query-name", "query-uuid", "human-monitor-command", "transaction",
       "blockdev-snapshot-internal-sync",
       "blockdev-snapshot-delete-internal-sync", "query-yank", "yank", "stop", "cont", "quit",
     ])

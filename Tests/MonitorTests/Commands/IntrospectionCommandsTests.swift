@@ -27,6 +27,11 @@ import Testing
     "transaction.arg.actions.type=snapshot-load", "transaction.arg.actions.type=snapshot-delete",
   ]
 
+  @Test func whatClientsProbeForIsThere() async throws {
+    let features = try await ours()["human-monitor-command"]?["features"]
+    #expect(features == .array([.string("savevm-monitor-nodes")]))
+  }
+
   /// Commands whose replies leave out what a machine of files has not.
   private let incompleteReplies: Set<String> = [
     "query-named-block-nodes", "query-block", "query-blockstats", "query-qmp-schema",
@@ -43,7 +48,7 @@ import Testing
     let theirs = try Schema(vm.execute("query-qmp-schema"))
     try vm.quit()
     let shared = ours.names(ofKind: "command").filter { theirs[$0] != nil }
-    #expect(shared.count >= 30)
+    #expect(shared.count >= 31)
     for command in shared + ours.names(ofKind: "event") {
       let differences = ours.differences(command, from: theirs) { place in
         if place.contains(".x-") || extensions.contains(place) { return true }

@@ -32,14 +32,6 @@ import Testing
     }
   }
 
-  @Test func aSignalIsTold() async {
-    let monitor = House().monitor
-    let events = monitor.events()
-    monitor.announceShutdown(.signal)
-    #expect(
-      await events.first { _ in true }?.data == ["guest": false, "reason": "host-signal"])
-  }
-
   @Test func tellsNameAndUUID() async throws {
     #expect(try await House().execute("query-name") == ["name": "default"])
     #expect(try await House(.oneOff(Machine(name: nil, nodes: []))).execute("query-name") == [:])

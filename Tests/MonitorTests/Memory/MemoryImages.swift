@@ -97,6 +97,13 @@ final class MemoryImages: MachineImages {
   }
 
   func prepare(
+    _ request: SnapshotRequest, on machine: Machine
+  ) throws(JobError) -> any PreparedChange {
+    state.withLock { state in state.requests.append(request) }
+    return MemoryChange(images: self)
+  }
+
+  func prepare(
     _ actions: [DeviceSnapshotAction], on machine: Machine
   ) throws(JobError) -> any PreparedChange {
     for action in actions {

@@ -18,8 +18,8 @@ import Testing
 
   private func prepare(
     _ actions: [DeviceSnapshotAction], on nodes: [Node]? = nil
-  ) throws -> DeviceSnapshotChange {
-    try DeviceSnapshotChange(
+  ) throws -> ImageChange {
+    try ImageChange(
       actions, on: Machine(name: nil, nodes: nodes ?? self.nodes),
       access: ImageAccess(log: bench.catalog))
   }

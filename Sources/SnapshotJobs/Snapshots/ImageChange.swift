@@ -3,7 +3,7 @@ public import Qcow2
 
 /// A change of images that is prepared and waits for its caller to say which way it goes.
 public protocol PreparedChange: Sendable {
-  /// The snapshots that go away with it, in the order in which they were asked for.
+  /// The device snapshots that go away with it, in the order in which they were asked for.
   var removed: [Snapshot] { get }
 
   /// Makes it permanent, on all images or none, and lets go of them; to be called once.
@@ -15,16 +15,50 @@ public protocol PreparedChange: Sendable {
   func undo() throws(JobError)
 }
 
-/// Device snapshots between their prepare and their commit, with one commit record for all.
+/// Images between the prepare and the commit of a change that no job makes.
 ///
-/// The record names no job: nothing is left in the list of jobs.
-public struct DeviceSnapshotChange: PreparedChange {
-  /// The snapshots that go away.
+/// The one commit record for all images names no job: nothing is left in the list of jobs.
+public struct ImageChange: PreparedChange {
+  /// The device snapshots that go away.
   public let removed: [Snapshot]
   private let prepared: PreparedSnapshots
   private let committer: ImageCommitter
 
-  /// Opens and locks the images, checks everything, and prepares each for its new first sector.
+  /// Makes the change permanent.
+  public func commit() throws(JobError) {
+    try Self.converting { try committer.commit(prepared) }
+  }
+
+  /// Undoes the change.
+  public func undo() throws(JobError) { try Self.converting { try prepared.undo() } }
+
+  private static func converting<Value>(_ body: () throws -> Value) throws(JobError) -> Value {
+    do {
+      return try body()
+    } catch {
+      throw JobError(wrapping: error)
+    }
+  }
+}
+
+extension ImageChange {
+  /// Prepares what a snapshot job would do.
+  ///
+  /// - Parameters:
+  ///   - request: what to do.
+  ///   - machine: the machine with the nodes.
+  ///   - access: commit records, files and patience.
+  /// - Throws: `JobError`, the one that the job would end with; every image is as it was then.
+  public init(
+    _ request: SnapshotRequest, on machine: Machine, access: ImageAccess
+  ) throws(JobError) {
+    let work = SnapshotWork(request, machine: machine, access: access)
+    prepared = try Self.converting { try work.prepareImages(JobControl()) }
+    removed = []
+    committer = ImageCommitter(log: access.log)
+  }
+
+  /// Prepares snapshots of single devices.
   ///
   /// - Parameters:
   ///   - actions: what to do, in this order; at least one.
@@ -63,23 +97,5 @@ public struct DeviceSnapshotChange: PreparedChange {
       throw JobError(wrapping: error)
     }
     committer = ImageCommitter(log: access.log)
-  }
-
-  /// Makes the change permanent.
-  public func commit() throws(JobError) {
-    do {
-      try committer.commit(prepared)
-    } catch {
-      throw JobError(wrapping: error)
-    }
-  }
-
-  /// Undoes the change.
-  public func undo() throws(JobError) {
-    do {
-      try prepared.undo()
-    } catch {
-      throw JobError(wrapping: error)
-    }
   }
 }
