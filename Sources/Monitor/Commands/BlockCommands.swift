@@ -15,20 +15,7 @@ extension CommandTable {
         try context.machine().nodes.reversed().map { context.services.images.describe($0).json })
     },
 
-    Command(
-      "blockdev-add",
-      [
-        .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", ["qcow2"]))),
-        .optional("node-name", .string),
-        .optional("read-only", .boolean),
-        .required(
-          "file",
-          .alternate(
-            SchemaAlternate(
-              "BlockdevRef", [.object(fileSchema(["file", "host_device"])), .string])
-          )),
-      ]
-    ) { arguments, context in
+    Command("blockdev-add", BlockNodeOptions.members) { arguments, context in
       let machine = try context.storedName()
       guard let name = arguments.string(ifPresent: "node-name") else {
         throw QMPError(.genericError, "'node-name' must be specified for the root node")
@@ -69,18 +56,16 @@ extension CommandTable {
     },
   ]
 
-  private static func fileSchema(_ drivers: [String]) -> SchemaObject {
-    SchemaObject([
-      .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", drivers))),
-      .required("filename", .string),
-    ])
-  }
+  private static let newFile = SchemaObject([
+    .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", ["file"]))),
+    .required("filename", .string),
+  ])
 
   private static let creationSchema = SchemaObject(
     "BlockdevCreateOptions",
     [
       .required("driver", .enumeration(SchemaEnumeration("BlockdevDriver", ["qcow2"]))),
-      .required("file", .object(fileSchema(["file"]))),
+      .required("file", .object(newFile)),
       .required("size", .unsigned),
       .optional(
         "version", .enumeration(SchemaEnumeration("BlockdevQcow2Version", ["v2", "v3"]))),
@@ -106,7 +91,9 @@ extension CommandContext {
     if let other = nodes.first(where: { $0.path == node.path }) {
       throw JobError(.conflict, "\(node.path) is node '\(other.name)' of this machine already")
     }
-    if let problem = services.images.describe(node).problem { throw problem }
+    guard let problem = services.images.describe(node).problem else { return }
+    guard problem.kind == .notFound else { throw problem }
+    throw JobError(.notFound, "Could not open '\(node.path)': No such file or directory")
   }
 }
 

@@ -35,7 +35,7 @@ import Testing
         "conflict"
       ),
       ("disk1", "/a", "/a is node 'disk0' of this machine already", "conflict"),
-      ("disk1", "/none", "/none: no such file", "notFound"),
+      ("disk1", "/none", "Could not open '/none': No such file or directory", "notFound"),
       (
         "0x", "/b", "Invalid node-name: '0x' (a letter, then letters, digits, '-', '.' and '_')",
         "refused"
@@ -49,6 +49,38 @@ import Testing
       await house.refusal("blockdev-add", add(name, path))
         == QMPError(.genericError, desc, kind: kind))
     #expect(try house.machines.machine(named: "default").nodes.count == 1)
+  }
+
+  @Test func acceptsWhatOnlyConcernsAGuestAndKeepsItOutOfTheNode() async throws {
+    let house = House()
+    house.images.add("/a")
+    try await house.execute(
+      "blockdev-add",
+      """
+      {"driver": "qcow2", "node-name": "d", "discard": "unmap", "detect-zeroes": "on",
+       "auto-read-only": true, "cache": {"direct": true, "no-flush": false}, "backing": null,
+       "lazy-refcounts": true, "overlap-check": "all", "l2-cache-size": 1048576,
+       "file": {"driver": "file", "filename": "/a", "aio": "native", "locking": "on"}}
+      """)
+    #expect(
+      try house.machines.machine(named: "default").nodes
+        == [Node(name: NodeName("d"), path: "/a")])
+  }
+
+  @Test(
+    "Refuses to hold files more loosely than it does",
+    arguments: [
+      (#""force-share": true, "#, "", "Parameter 'force-share' is unexpected"),
+      ("", #", "locking": "off""#, "Parameter 'locking' does not accept value 'off'"),
+    ])
+  func refusesSharing(option: String, fileOption: String, desc: String) async {
+    let error = await House().refusal(
+      "blockdev-add",
+      """
+      {"driver": "qcow2", "node-name": "d", \(option)
+       "file": {"driver": "file", "filename": "/a"\(fileOption)}}
+      """)
+    #expect(error?.desc == desc)
   }
 
   @Test func aReferenceToAnotherNodeFindsNone() async {

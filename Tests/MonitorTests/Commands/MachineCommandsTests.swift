@@ -101,7 +101,7 @@ import Testing
       ),
       (
         #""exclude": "disk0", "file": {"node-name": "disk0", "filename": "/none"}"#,
-        "/none: no such file"
+        "Could not open '/none': No such file or directory"
       ),
       (
         #""exclude": "disk0", "file": {"node-name": "disk0", "filename": "/disk1"}"#,

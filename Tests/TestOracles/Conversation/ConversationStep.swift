@@ -34,6 +34,8 @@ public struct ConversationStep: Sendable {
 public enum IntendedDifference: String, Sendable, CaseIterable {
   /// The guest of a stored machine does not run: another run state, no CPU, nothing to resume.
   case guestDoesNotRun
+  /// The error says what to do next, after QEMU's words.
+  case nextStep
   /// The version and the package are snapjob's.
   case version
   /// QEMU can cut its own monitor's connection; here there is nothing to cut.

@@ -145,14 +145,20 @@ public enum SnapshotConversation {
     step(
       "blockdev-add",
       #"{"driver": "qcow2", "file": {"driver": "file", "filename": "DIR/spare.qcow2"}}"#),
+    add("spare", "none.qcow2"), add("disk0", "spare.qcow2").differing(.nextStep),
+    add("spare", "spare.qcow2"), step("query-named-block-nodes"),
+    step("blockdev-del", #"{"node-name": "spare"}"#), step("query-named-block-nodes"),
+    step("blockdev-del", #"{"node-name": "none"}"#).differing(.nextStep), step("blockdev-del"),
+  ]
+
+  private static func add(_ node: String, _ file: String) -> ConversationStep {
     step(
       "blockdev-add",
       """
-      {"driver": "qcow2", "node-name": "disk0",
-       "file": {"driver": "file", "filename": "DIR/spare.qcow2"}}
-      """),
-    step("blockdev-del", #"{"node-name": "none"}"#), step("blockdev-del"),
-  ]
+      {"driver": "qcow2", "node-name": "\(node)", "read-only": true, "discard": "unmap",
+       "cache": {"direct": false}, "file": {"driver": "file", "filename": "DIR/\(file)"}}
+      """)
+  }
 
   private static func people(_ line: String) -> ConversationStep {
     step("human-monitor-command", "{\"command-line\": \(JSONValue.quoted(line))}")
