@@ -29,11 +29,11 @@ public final class Monitor: QMPEndpoint {
   ///   - target: the machine; whether a stored one exists is looked up by the commands.
   ///   - services: what the commands work with.
   ///   - followsAllMachines: whether events tell of the jobs of all machines.
-  ///   - onQuit: called for each `quit`, after its event and before its reply; ending the process
-  ///     is up to whoever serves the monitor.
+  ///   - onQuit: called for each `quit`, before its reply: whoever serves the monitor ends it then
+  ///     and tells its clients, or refuses. Without it nothing ends, and `SHUTDOWN` is emitted here.
   public init(
     target: Target, services: MonitorServices, followsAllMachines: Bool = false,
-    onQuit: @escaping @Sendable () -> Void = {}
+    onQuit: (@Sendable () throws(QMPError) -> Void)? = nil
   ) {
     context = CommandContext(
       target: target, services: services, ownJobs: OwnJobs(), announcements: Announcements(),
@@ -73,7 +73,7 @@ public final class Monitor: QMPEndpoint {
   }
 
   /// `JOB_STATUS_CHANGE` for every status of every job on the machine, from now on; with a one-off
-  /// machine, of the jobs that were started through this monitor. `SHUTDOWN` when the monitor ends.
+  /// machine, of the jobs that were started through this monitor.
   ///
   /// The stream ends for a reader who leaves 1024 events unread.
   public func events() -> AsyncStream<QMPEvent> {

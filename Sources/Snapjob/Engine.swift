@@ -81,11 +81,13 @@ public final class Engine: Sendable {
   /// - Parameters:
   ///   - target: the machine.
   ///   - followsAllMachines: whether its events tell of the jobs of all machines.
+  ///   - onQuit: called for each `quit` that a client sends; it may refuse.
   /// - Returns: the endpoint; any number may be used at once.
   /// - Throws: `QMPError` of kind `notFound` for a machine that is not in the catalog, `usage`
   ///   for no files at all.
   public func monitor(
-    for target: Target, followsAllMachines: Bool = false
+    for target: Target, followsAllMachines: Bool = false,
+    onQuit: (@Sendable () throws(QMPError) -> Void)? = nil
   ) throws(QMPError) -> any QMPEndpoint {
     do throws(JobError) {
       let target: Monitor.Target =
@@ -94,7 +96,8 @@ public final class Engine: Sendable {
         case .files(let paths): .oneOff(try Machine(files: paths))
         case .oneOff(let machine): .oneOff(machine)
         }
-      return Monitor(target: target, services: services, followsAllMachines: followsAllMachines)
+      return Monitor(
+        target: target, services: services, followsAllMachines: followsAllMachines, onQuit: onQuit)
     } catch {
       throw QMPError(error)
     }

@@ -84,14 +84,28 @@ public final class QMPService: Sendable {
     }
   }
 
+  /// A client's `quit`: as in QEMU it ends the process, but not over the heads of other machines'
+  /// clients.
+  private func quit() throws(QMPError) {
+    if case .allMachines = plan {
+      throw QMPError(
+        .genericError,
+        "This server serves other machines, too, and no client ends it; end it by SIGTERM "
+          + "(systemctl stop)")
+    }
+    Task { await stop(reason: "host-qmp-quit") }
+  }
+
   private var isStopping: Bool { state.withLock { state in state.isStopping } }
 
   private func serve(
     _ machine: String, _ source: QMPServer.Source, _ onReady: @escaping @Sendable () -> Void
   ) async throws(QMPError) {
+    let monitor = try engine.monitor(for: .stored(machine)) { () throws(QMPError) in
+      try self.quit()
+    }
     let server = QMPServer(
-      endpoint: try engine.monitor(for: .stored(machine)), commands: Monitor.commands, peers: peers,
-      logger: logger)
+      endpoint: monitor, commands: Monitor.commands, peers: peers, logger: logger)
     let isStopping = state.withLock { state in
       if !state.isStopping { state.servers[machine] = server }
       return state.isStopping

@@ -52,6 +52,14 @@ struct Program {
     return result
   }
 
+  /// Starts `snapjob serve` for the machine `default`, and connects to it.
+  func serve() throws -> (ChildProcess, QMPSocket) {
+    let socketPath = directory.path("qmp")
+    return try startServer(
+      [Self.product("snapjob"), "serve", "--qmp", "unix:\(socketPath)"], environment: environment,
+      socketPath: socketPath, directory)
+  }
+
   /// Runs the engine's write path or digest.
   @discardableResult func demoDisk(_ arguments: String...) throws -> CommandResult {
     try Command.run(Self.product("DemoDisk"), arguments, directory: directory.path)

@@ -13,12 +13,14 @@ func blockdev(node: String, path: String, isReadOnly: Bool = false) -> String {
 ///
 /// - Parameters:
 ///   - words: the program and its arguments.
+///   - environment: set in addition to this process's own.
 ///   - socketPath: where it will listen.
 ///   - directory: for its output, which becomes part of the error if it does not start.
 /// - Returns: the running program and the connection.
 /// - Throws: ``OracleError`` with its output, if it did not start.
-func startServer(
-  _ words: [String], socketPath: String, _ directory: TemporaryDirectory
+public func startServer(
+  _ words: [String], environment: [String: String] = [:], socketPath: String,
+  _ directory: TemporaryDirectory
 ) throws(OracleError) -> (ChildProcess, QMPSocket) {
   let logPath = directory.path("log")
   let (input, log): (FileDescriptor, FileDescriptor)
@@ -34,7 +36,8 @@ func startServer(
     input.closeIgnoringErrors()
     log.closeIgnoringErrors()
   }
-  let process = try ChildProcess(words, input: input, output: log, error: log)
+  let process = try ChildProcess(
+    words, environment: environment, input: input, output: log, error: log)
   do {
     return (process, try QMPSocket(path: socketPath, of: process))
   } catch {

@@ -19,8 +19,10 @@ extension CommandTable {
     },
 
     Command("quit") { _, context in
-      context.announcements.announce(QMPEvent(.quit))
-      context.onQuit()
+      guard let onQuit = context.onQuit else {
+        return context.announcements.announce(QMPEvent(.quit))
+      }
+      try onQuit()
     },
   ]
 }

@@ -8,8 +8,8 @@ struct CommandContext: Sendable {
   let services: MonitorServices
   let ownJobs: OwnJobs
   let announcements: Announcements
-  /// Called when a client has asked the monitor to end.
-  let onQuit: @Sendable () -> Void
+  /// Called when a client has asked the monitor to end; nil where nobody serves it.
+  let onQuit: (@Sendable () throws(QMPError) -> Void)?
 
   /// The stored machine's name; nil for a one-off machine.
   var machineName: String? {

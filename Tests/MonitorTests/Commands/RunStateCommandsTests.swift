@@ -16,19 +16,28 @@ import Testing
     #expect(error?.desc.hasPrefix("Machine 'default' is not running, and snapjob cannot") == true)
   }
 
-  @Test func quittingTellsEveryFollowerAndTheServer() async throws {
-    let house = House()
-    let count = Mutex(0)
-    let monitor = Monitor(target: .stored("default"), services: house.services) {
-      count.withLock { $0 += 1 }
-    }
+  @Test func quittingTellsEveryFollowerWhereNobodyServes() async throws {
+    let monitor = House().monitor
     let followers = [monitor.events(), monitor.events()]
     #expect(try await monitor.execute("quit", nil) == [:])
-    #expect(count.withLock { $0 } == 1)
     for follower in followers {
       let event = await follower.first { _ in true }
       #expect(event?.name == "SHUTDOWN")
       #expect(event?.data == ["guest": false, "reason": "host-qmp-quit"])
+    }
+  }
+
+  @Test func quittingIsUpToTheServer() async throws {
+    let house = House()
+    let isAllowed = Mutex(true)
+    let monitor = Monitor(target: .stored("default"), services: house.services) {
+      () throws(QMPError) in
+      guard isAllowed.withLock({ $0 }) else { throw QMPError(.genericError, "no") }
+    }
+    #expect(try await monitor.execute("quit", nil) == [:])
+    isAllowed.withLock { $0 = false }
+    await #expect(throws: QMPError(.genericError, "no", kind: "usage")) {
+      _ = try await monitor.execute("quit", nil)
     }
   }
 
