@@ -66,9 +66,7 @@ extension CommandContext {
   func start(
     _ type: String, _ request: some Encodable, _ options: JobOptions, work: any JobWork
   ) async throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let arguments = String(decoding: try encoder.encode(request), as: UTF8.self)
+    let arguments = try Self.text(of: request)
     // Noted before the start: the first event may come before start returns.
     let isNew = ownJobs.insert(options.id)
     do {
@@ -85,8 +83,15 @@ extension CommandContext {
     }
   }
 
+  /// A request as the catalog keeps it.
+  static func text(of request: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(request), as: UTF8.self)
+  }
+
   /// Tries until the machine is not busy with another job, or patience ends.
-  private func whenIdle(_ start: () throws(JobError) -> Void) async throws {
+  func whenIdle(_ start: () throws(JobError) -> Void) async throws {
     let clock = ContinuousClock()
     let end = clock.now + services.busyPatience
     var isTold = false

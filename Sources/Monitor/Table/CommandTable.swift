@@ -4,8 +4,9 @@ import QMP
 struct CommandTable: Sendable {
   /// The table of every monitor.
   static let standard = CommandTable(
-    snapshotCommands + snapshotInspectionCommands + jobCommands + jobInspectionCommands
-      + blockCommands + imageCommands + machineCommands + statusCommands + catalogCommands
+    snapshotCommands + groupCommands + snapshotInspectionCommands + jobCommands
+      + jobInspectionCommands + blockCommands + imageCommands + machineCommands + statusCommands
+      + catalogCommands
       + recoveryCommands)
 
   /// Sorted by name.
