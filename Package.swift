@@ -130,7 +130,8 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],
+      name: "EndToEndTests",
+      dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles", system, "Yams"],
       swiftSettings: house),
   ]
 )
