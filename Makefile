@@ -1,7 +1,7 @@
 # demo     the story of the README on two real disks, in a directory of its own
 # test     all tests, against the real qemu programs
 # check    what to run before handing over: lint, imports, tests, threads, documentation, release
-# install  program, shell completions and the recovery unit, to $(DESTDIR)$(PREFIX)
+# install  program, shell completions and systemd units, to $(DESTDIR)$(PREFIX)
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -10,7 +10,7 @@ JOBS ?= 2
 export SWIFT JOBS
 
 BUILD_PACKAGES = libsqlite3-dev libqcow-dev zlib1g-dev libzstd-dev pkg-config
-TEST_PACKAGES = qemu-utils qemu-system-x86
+TEST_PACKAGES = qemu-utils qemu-system-x86 jq python3 python3-venv
 
 RELEASE = .build/release
 # Tests that wait for other programs block their thread: started all at once, they would leave none
@@ -18,8 +18,13 @@ RELEASE = .build/release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(JOBS) \
   $(SWIFT) test -j $(JOBS) --disable-xctest
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+UNIT_FILES = snapjob-recover.service snapjob@.service snapjob@.socket snapjob-run@.service \
+  snapjob-run@.timer snapjob-failed@.service
+# The Python package qemu.qmp with its qmp-shell. Without it the tests that use it say that they are
+# left out.
+QMP_CLIENT = .build/qemu.qmp
 
-.PHONY: all demo test check lint release install uninstall packages test-packages clean
+.PHONY: all demo test check lint release install uninstall packages test-packages qmp-client clean
 .NOTPARALLEL:
 
 all: release
@@ -31,6 +36,14 @@ packages:
 
 test-packages: packages
 	@packaging/need-packages $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory qmp-client || \
+	  echo "no qemu.qmp (no network?): tests with it are left out" >&2
+
+qmp-client: $(QMP_CLIENT)/bin/qmp-shell
+
+$(QMP_CLIENT)/bin/qmp-shell:
+	python3 -m venv $(QMP_CLIENT)
+	$(QMP_CLIENT)/bin/pip install -q --disable-pip-version-check qemu.qmp
 
 demo: packages
 	jobs/demo.sh
@@ -66,9 +79,10 @@ install:
 	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_snapjob"
 	install -D -m 644 $(RELEASE)/completions/snapjob.fish \
 	  "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/snapjob.fish"
-	sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/snapjob-recover.service \
-	  > $(RELEASE)/snapjob-recover.service
-	install -D -m 644 $(RELEASE)/snapjob-recover.service "$(UNITS)/snapjob-recover.service"
+	for unit in $(UNIT_FILES); do \
+	  sed 's|/usr/local/bin|$(PREFIX)/bin|' "packaging/$$unit" > "$(RELEASE)/$$unit" && \
+	  install -D -m 644 "$(RELEASE)/$$unit" "$(UNITS)/$$unit" || exit 1; \
+	done
 	mkdir -p "$(UNITS)/multi-user.target.wants"
 	ln -sfn ../snapjob-recover.service "$(UNITS)/multi-user.target.wants/snapjob-recover.service"
 
@@ -77,8 +91,8 @@ uninstall:
 	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/snapjob" \
 	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_snapjob" \
 	  "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/snapjob.fish" \
-	  "$(UNITS)/multi-user.target.wants/snapjob-recover.service" \
-	  "$(UNITS)/snapjob-recover.service"
+	  "$(UNITS)/multi-user.target.wants/snapjob-recover.service"
+	for unit in $(UNIT_FILES); do rm -f "$(UNITS)/$$unit"; done
 
 clean:
 	rm -rf .build

@@ -30,6 +30,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .target(name: "ByteCoding", swiftSettings: byteHouse),
@@ -72,7 +73,7 @@ let package = Package(
       name: "Snapjob",
       dependencies: [
         "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "QMPTransport", "Libqcow",
-        log, system,
+        log, system, "Yams",
       ],
       swiftSettings: house),
     .executableTarget(
@@ -129,7 +130,8 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],
+      name: "EndToEndTests",
+      dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles", system, "Yams"],
       swiftSettings: house),
   ]
 )

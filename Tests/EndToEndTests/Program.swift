@@ -1,4 +1,5 @@
 import Glibc
+import SystemPackage
 import TestOracles
 
 /// The built program, with a directory and a catalog of its own.
@@ -43,6 +44,28 @@ struct Program {
     return try Command.attempt(
       Self.product("snapjob"), arguments, environment: environment, directory: directory.path,
       limit: .seconds(120))
+  }
+
+  /// Runs a shell script in which `snapjob` is the built one, whatever its exit code.
+  ///
+  /// - Parameters:
+  ///   - script: the script.
+  ///   - argument: its `$1`.
+  func shell(_ script: String, _ argument: String = "") throws -> CommandResult {
+    let place = try Self.product("snapjob").split(separator: "/").dropLast()
+    let path = "PATH=/\(place.joined(separator: "/")):$PATH"
+    return try Command.attempt(
+      "sh", ["-c", "\(path); export PATH\n\(script)", "sh", argument], environment: environment,
+      directory: directory.path, limit: .seconds(120))
+  }
+
+  /// Starts snapjob and leaves it running.
+  func start(
+    _ arguments: [String], input: FileDescriptor, output: FileDescriptor, error: FileDescriptor
+  ) throws -> ChildProcess {
+    try ChildProcess(
+      ["env", "-C", directory.path, try Self.product("snapjob")] + arguments,
+      environment: environment, input: input, output: output, error: error)
   }
 
   /// Runs snapjob and expects success.

@@ -86,7 +86,7 @@ extension CommandContext {
   }
 
   /// Tries until the machine is not busy with another job, or patience ends.
-  private func whenIdle(_ start: () throws(JobError) -> Void) async throws {
+  func whenIdle(_ start: () throws(JobError) -> Void) async throws {
     let clock = ContinuousClock()
     let end = clock.now + services.busyPatience
     var isTold = false

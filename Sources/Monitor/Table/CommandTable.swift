@@ -4,7 +4,8 @@ import QMP
 struct CommandTable: Sendable {
   /// The table of every monitor.
   static let standard = CommandTable(
-    snapshotCommands + deviceSnapshotCommands + transactionCommands + snapshotInspectionCommands
+    snapshotCommands + deviceSnapshotCommands + transactionCommands + groupCommands
+      + snapshotInspectionCommands
       + jobCommands + jobInspectionCommands
       + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands
       + introspectionCommands + humanMonitorCommands + runStateCommands + yankCommands

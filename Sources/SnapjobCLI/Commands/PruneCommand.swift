@@ -76,11 +76,17 @@ struct PruneCommand: Verb {
   private func judge(
     on endpoint: any QMPEndpoint, disks: Disks
   ) async throws -> [QMPValue] {
+    try await Self.judge(match, keepLast: keepLast, devices: disks.devices, on: endpoint)
+  }
+
+  /// What is to become of each tag that matches.
+  static func judge(
+    _ match: String, keepLast: Int, devices: [String], on endpoint: any QMPEndpoint
+  ) async throws -> [QMPValue] {
     try await endpoint.execute(
       "x-snapjob-prune-plan",
       [
-        "match": .string(match), "keep-last": .int(Int64(keepLast)),
-        "devices": .list(disks.devices),
+        "match": .string(match), "keep-last": .int(Int64(keepLast)), "devices": .list(devices),
       ]
     ).elements
   }
@@ -101,7 +107,8 @@ struct PruneCommand: Verb {
     }
   }
 
-  private static func removed(_ verdicts: [QMPValue]) -> [String] {
+  /// The tags that go.
+  static func removed(_ verdicts: [QMPValue]) -> [String] {
     verdicts.filter { $0.text("action") == "remove" }.map { $0.text("tag") }
   }
 }

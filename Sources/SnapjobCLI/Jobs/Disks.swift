@@ -48,7 +48,8 @@ struct Disks: Sendable, Hashable {
     }
   }
 
-  private init(machine: String?, devices: [String], vmstate: String?) {
+  /// The disks as somebody else has worked them out.
+  init(machine: String?, devices: [String], vmstate: String?) {
     self.machine = machine
     self.devices = devices
     self.vmstate = vmstate

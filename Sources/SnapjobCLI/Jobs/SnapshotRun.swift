@@ -75,16 +75,18 @@ struct SnapshotRun {
   private func plan(on endpoint: any QMPEndpoint, disks: Disks) async throws -> ExitStatus {
     let plan = try await planned(on: endpoint, disks: disks)
     output.json(plan)
-    for node in plan.elements {
-      let amounts = [("bytes-to-write", "to write"), ("bytes-to-free", "to free")]
-        .filter { node.integer($0.0) > 0 }
-        .map { "\(Quantity.bytes(node.integer($0.0))) \($0.1)" }
-      let amount = amounts.isEmpty ? "" : " (\(amounts.joined(separator: ", ")))"
-      output.line(
-        "\(node.text("node")): \(Table.printable(node.text("filename"))): "
-          + "\(node.text("action"))\(amount)")
-    }
+    for node in plan.elements { output.line(Self.planLine(node)) }
     return .done
+  }
+
+  /// What would happen to one disk.
+  static func planLine(_ node: QMPValue) -> String {
+    let amounts = [("bytes-to-write", "to write"), ("bytes-to-free", "to free")]
+      .filter { node.integer($0.0) > 0 }
+      .map { "\(Quantity.bytes(node.integer($0.0))) \($0.1)" }
+    let amount = amounts.isEmpty ? "" : " (\(amounts.joined(separator: ", ")))"
+    return "\(node.text("node")): \(Table.printable(node.text("filename"))): "
+      + "\(node.text("action"))\(amount)"
   }
 
   // MARK: The job

@@ -47,6 +47,12 @@ struct Moment: Sendable, Hashable, Comparable {
     return format("%H:%M:%S", isLocal: true) + "." + padding + milliseconds
   }
 
+  /// Local date: `2026-11-21`.
+  var localDateText: String { format("%Y-%m-%d", isLocal: true) }
+
+  /// Local time of day as names carry it: `041029`.
+  var localCompactClockText: String { format("%H%M%S", isLocal: true) }
+
   /// What job ids carry: UTC, so that they sort, `20261121-041029`.
   var compactText: String { format("%Y%m%d-%H%M%S", isLocal: false) }
 

@@ -34,7 +34,7 @@ struct SnapjobCommand: ParsableCommand {
         name: "Snapshots",
         subcommands: [
           SaveCommand.self, LoadCommand.self, DeleteCommand.self, ListCommand.self,
-          DiffCommand.self, PruneCommand.self,
+          DiffCommand.self, PruneCommand.self, RunCommand.self,
         ]),
       CommandGroup(name: "Machines", subcommands: [NodeCommand.self, MachineCommand.self]),
       CommandGroup(

@@ -41,6 +41,8 @@ struct Host: Sendable {
   let random: @Sendable () -> UInt16
   /// Where relative paths start.
   let currentDirectory: String
+  /// The computer's name without a domain.
+  let name: String
   /// How often a job in progress is looked at, beside its events.
   let pollInterval: Duration
 
@@ -55,7 +57,14 @@ struct Host: Sendable {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
       },
       random: { UInt16.random(in: .min ... .max) }, currentDirectory: directory,
-      pollInterval: .milliseconds(200))
+      name: computerName(), pollInterval: .milliseconds(200))
+  }
+
+  private static func computerName() -> String {
+    var buffer = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)
+    guard gethostname(&buffer, buffer.count) == 0 else { return "localhost" }
+    let name = buffer.prefix { $0 != 0 && $0 != CChar(UInt8(ascii: ".")) }
+    return String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   /// A path as it is meant from the current directory; `.` steps are dropped, `..` and symbolic

@@ -1,4 +1,4 @@
-internal import Jobs
+public import Jobs
 internal import Qcow2
 
 /// The nodes that a request names, checked as far as names go.
@@ -33,7 +33,9 @@ struct NodeSet {
 
 extension SnapshotRequest {
   /// Checks the tags of a request before anything is opened.
-  func checkTags() throws(JobError) {
+  ///
+  /// - Throws: `JobError` (usage) for the first tag that no snapshot can have.
+  public func checkTags() throws(JobError) {
     for tag in [tag] + moreTags + [saveCurrent].compactMap(\.self) {
       guard !tag.isEmpty else {
         throw JobError(.usage, "The tag is empty; give the snapshot a name of 1 to 255 bytes")

@@ -4,7 +4,7 @@
 /// snapjob's optional `x-…` members.
 public struct SnapshotRequest: Sendable, Hashable, Codable {
   /// The three kinds of snapshot job; the raw value is the job's type.
-  public enum Operation: String, Sendable, Hashable, Codable {
+  public enum Operation: String, Sendable, Hashable, Codable, CaseIterable {
     /// Take a snapshot on every device.
     case save = "snapshot-save"
     /// Go back to a snapshot on every device.

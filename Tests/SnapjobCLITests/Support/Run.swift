@@ -34,7 +34,7 @@ struct Run {
 
   static let host = Host(
     now: { now }, random: { 0xAB }, currentDirectory: "/work dir",
-    pollInterval: .milliseconds(5))
+    name: "host", pollInterval: .milliseconds(5))
 
   /// Runs a command line, words separated by single spaces.
   func callAsFunction(_ line: String) async -> ExitStatus {

@@ -1,0 +1,140 @@
+import TestOracles
+import Testing
+import Yams
+
+/// The files of `jobs/` and `packaging/`, run as their readers run them.
+@Suite("Examples") struct JobExampleTests {
+  private let program: Program
+
+  init() throws {
+    program = try Program()
+    try Command.run(
+      "sh", ["-c", "cp \"$1\"/jobs/*.yaml .", "sh", Examples.root],
+      directory: program.directory.path)
+    for name in ["web01-root", "web01-data", "db01-root"] {
+      try QemuImg.create(program.path("\(name).qcow2"), size: "1M")
+    }
+  }
+
+  private func tags(_ name: String) throws -> [String] {
+    try QemuImg.snapshotNames(program.path("\(name).qcow2"))
+  }
+
+  @Test("the nightly job keeps the last seven of its snapshots, and the others")
+  func nightly() throws {
+    try program.run("run", "nightly.yaml")
+    for number in 1...8 {
+      try program.run("-m", "web01", "save", "--tag", "nightly-\(number)")
+    }
+    try program.run("-m", "web01", "save", "--tag", "other")
+    try program.run("run", "nightly.yaml")
+    for disk in ["web01-root", "web01-data"] {
+      #expect(try tags(disk).count { $0.hasPrefix("nightly-") } == 7)
+      #expect(try tags(disk).contains("other"))
+      #expect(try QemuImg.check(program.path("\(disk).qcow2")).isClean)
+    }
+  }
+
+  @Test("an upgrade is undone, and what it did is kept")
+  func upgrade() throws {
+    let disk = program.path("web01-root.qcow2")
+    try QemuIO.write(1, at: 0, length: 65536, in: disk)
+    try program.run("run", "before-upgrade.yaml")
+    try program.run("run", "before-upgrade.yaml")
+    let before = try QemuImg.contentDigest(disk)
+    try QemuIO.write(2, at: 0, length: 65536, in: disk)
+    try program.run("run", "undo-upgrade.yaml")
+    #expect(try QemuImg.contentDigest(disk) == before)
+    let names = try tags("web01-root")
+    #expect(names.count == 2 && names.contains { $0.hasPrefix("failed-upgrade-2") })
+    #expect(try tags("web01-data") == names)
+    #expect(try QemuImg.check(disk).isClean)
+  }
+
+  @Test("two machines are saved as one")
+  func pair() throws {
+    try program.run("run", "two-machines.yaml")
+    let names = try tags("db01-root")
+    #expect(names.count == 1)
+    #expect(try tags("web01-root") == names)
+  }
+
+  @Test("the shell script polls its job to the end, and tells of a failure")
+  func polling() throws {
+    try program.run("node", "add", "root", "web01-root.qcow2")
+    let script = Examples.path("jobs/poll-jobs.sh")
+    let first = try program.shell("\"$1\" polled", script)
+    #expect(first.status == 0, "\(first.failure())")
+    #expect(first.text.contains(": concluded, "))
+    #expect(first.text.contains("\"bytes-written\""))
+    let second = try program.shell("\"$1\" polled", script)
+    #expect(second.status == 1)
+    #expect(second.standardError.contains("polled"))
+    #expect(try tags("web01-root") == ["polled"])
+  }
+
+  @Test("the command lines of the Ansible tasks save, and go back")
+  func ansible() throws {
+    try program.run("machine", "add", "web01", "--disk", "web01-root.qcow2")
+    let text = try Command.run("cat", [Examples.path("jobs/ansible-upgrade.yaml")]).text
+    let commands = try #require(try Yams.compose(yaml: text)).commandLines
+    #expect(commands.count == 2)
+    for command in commands {
+      let words = command.map { word in
+        word.replacing("{{ snapjob_machine }}", with: "web01")
+          .replacing("{{ snapjob_tag }}", with: "before")
+      }
+      #expect(words.first == "snapjob")
+      let result = try program.attempt(Array(words.dropFirst()))
+      #expect(result.status == 0, "\(result.failure())")
+    }
+    #expect(try tags("web01-root") == ["before", "before-failed"])
+    guard (try? Command.attempt("sh", ["-c", "command -v ansible-playbook"]).status) == 0 else {
+      print("left out: ansible-playbook is not here")
+      return
+    }
+    let playbook = "- hosts: localhost\n  tasks:\n    - include_tasks: ansible-upgrade.yaml\n"
+    try Command.run(
+      "sh", ["-c", "cat > play.yaml"], input: Array(playbook.utf8),
+      directory: program.directory.path)
+    try Command.run(
+      "ansible-playbook", ["--syntax-check", "play.yaml"], directory: program.directory.path)
+  }
+
+  @Test("systemd finds nothing wrong with the units")
+  func units() throws {
+    guard (try? Command.attempt("systemd-analyze", ["--version"]).status) == 0 else {
+      print("left out: systemd-analyze is not here")
+      return
+    }
+    // The program need not be installed, and templates are judged by an instance.
+    let result = try program.shell(
+      """
+      for file in "$1"/packaging/*.service "$1"/packaging/*.socket "$1"/packaging/*.timer; do
+        name=$(basename "$file")
+        sed 's|/usr/local/bin/snapjob|/bin/true|' "$file" > "$name"
+        case $name in
+          *@.*) cp "$name" "${name%%@*}@web01.${name##*.}"; name=${name%%@*}@web01.${name##*.} ;;
+        esac
+        units="$units $PWD/$name"
+      done
+      SYSTEMD_UNIT_PATH=$PWD: exec systemd-analyze verify --man=no $units
+      """, Examples.root)
+    #expect(result.status == 0 && result.standardError.isEmpty, "\(result.failure())")
+  }
+}
+
+extension Node {
+  /// The values of every `argv` in it.
+  fileprivate var commandLines: [[String]] {
+    switch self {
+    case .mapping(let pairs):
+      pairs.flatMap { key, value in
+        key.string == "argv"
+          ? [value.sequence?.compactMap(\.string) ?? []] : value.commandLines
+      }
+    case .sequence(let nodes): nodes.flatMap(\.commandLines)
+    default: []
+    }
+  }
+}
