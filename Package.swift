@@ -112,7 +112,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
-      name: "QMPTransportTests", dependencies: ["QMPTransport", "QMP", "TestOracles"],
+      name: "QMPTransportTests", dependencies: ["QMPTransport", "QMP", "TestOracles", system],
       swiftSettings: house),
     .testTarget(
       name: "MonitorTests",
@@ -129,7 +129,8 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles"],
+      name: "EndToEndTests",
+      dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles", system],
       swiftSettings: house),
   ]
 )
