@@ -1,4 +1,5 @@
 import Glibc
+import SystemPackage
 import TestOracles
 
 /// The built program, with a directory and a catalog of its own.
@@ -50,6 +51,15 @@ struct Program {
     let result = try attempt(arguments)
     guard result.status == 0 else { throw result.failure() }
     return result
+  }
+
+  /// Starts snapjob, which goes on by itself.
+  func start(_ arguments: String...) throws -> ChildProcess {
+    let null = try FileDescriptor.open("/dev/null", .readWrite)
+    defer { try? null.close() }
+    return try ChildProcess(
+      [try Self.product("snapjob")] + arguments, environment: environment, input: null,
+      output: null, error: null)
   }
 
   /// Runs the engine's write path or digest.
