@@ -113,7 +113,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
-      name: "QMPTransportTests", dependencies: ["QMPTransport", "QMP", "TestOracles"],
+      name: "QMPTransportTests", dependencies: ["QMPTransport", "QMP", "TestOracles", system],
       swiftSettings: house),
     .testTarget(
       name: "MonitorTests",

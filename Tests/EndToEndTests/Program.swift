@@ -83,6 +83,15 @@ struct Program {
       socketPath: socketPath, directory)
   }
 
+  /// Starts snapjob, which goes on by itself.
+  func start(_ arguments: String...) throws -> ChildProcess {
+    let null = try FileDescriptor.open("/dev/null", .readWrite)
+    defer { try? null.close() }
+    return try ChildProcess(
+      [try Self.product("snapjob")] + arguments, environment: environment, input: null,
+      output: null, error: null)
+  }
+
   /// Runs the engine's write path or digest.
   @discardableResult func demoDisk(_ arguments: String...) throws -> CommandResult {
     try Command.run(Self.product("DemoDisk"), arguments, directory: directory.path)

@@ -55,7 +55,7 @@ import Testing
     #expect(
       lines == [
         #"{"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": "toy"}, "#
-          + #""capabilities": ["oob"]}}"#,
+          + #""capabilities": ["oob", "x-snapjob-kind"]}}"#,
         #"{"return": {}}"#, #"{"return": {"a": "\u00E9"}, "id": 1}"#,
         #"{"error": {"class": "CommandNotFound", "desc": "The command nope has not been found"}}"#,
       ])

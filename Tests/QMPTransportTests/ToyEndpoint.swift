@@ -23,6 +23,7 @@ final class ToyEndpoint: QMPEndpoint {
     switch command {
     case "query-version": return ["qemu": ["micro": 0, "minor": 2, "major": 7], "package": "toy"]
     case "echo": return arguments ?? [:]
+    case "fail": throw QMPError(.genericError, "There is no such thing", kind: "notFound")
     case "big": return .string(String(repeating: "x", count: 1 << 20))
     case "block":
       await withCheckedContinuation { continuation in

@@ -8,20 +8,30 @@ public struct QMPRequest: Sendable, Hashable {
   public let id: QMPValue?
   /// Whether it came as `exec-oob`: it does not wait for the commands before it.
   public let isOutOfBand: Bool
+  /// Whether the client wants to know the kind of a failure (``QMPCapability/failureKind``).
+  let namesFailureKinds: Bool
 
   /// Makes a request.
   public init(
     _ command: String, _ arguments: QMPValue? = nil, id: QMPValue? = nil, isOutOfBand: Bool = false
   ) {
+    self.init(command, arguments, id: id, isOutOfBand: isOutOfBand, namesFailureKinds: false)
+  }
+
+  init(
+    _ command: String, _ arguments: QMPValue?, id: QMPValue?, isOutOfBand: Bool,
+    namesFailureKinds: Bool
+  ) {
     self.command = command
     self.arguments = arguments
     self.id = id
     self.isOutOfBand = isOutOfBand
+    self.namesFailureKinds = namesFailureKinds
   }
 
   /// The reply to it (QMP specification, "Commands Responses").
   public func reply(_ result: Result<QMPValue, QMPError>) -> QMPValue {
-    QMPReply.value(result, id: id)
+    QMPReply.value(result, id: id, namesFailureKind: namesFailureKinds)
   }
 
   /// The message that asks for it.
@@ -38,17 +48,21 @@ public struct QMPRequest: Sendable, Hashable {
 /// The shapes of a server's replies.
 enum QMPReply {
   /// `{"return": …}` or `{"error": …}`, with the request's id if it is known.
-  static func value(_ result: Result<QMPValue, QMPError>, id: QMPValue?) -> QMPValue {
-    var members: [QMPValue.Member] =
-      switch result {
-      case .success(let value): [.init("return", value)]
-      case .failure(let error):
-        [
-          .init(
-            "error",
-            ["class": .string(error.errorClass.rawValue), "desc": .string(error.desc)])
-        ]
+  static func value(
+    _ result: Result<QMPValue, QMPError>, id: QMPValue?, namesFailureKind: Bool = false
+  ) -> QMPValue {
+    var members: [QMPValue.Member]
+    switch result {
+    case .success(let value): members = [.init("return", value)]
+    case .failure(let error):
+      var parts: [QMPValue.Member] = [
+        .init("class", .string(error.errorClass.rawValue)), .init("desc", .string(error.desc)),
+      ]
+      if namesFailureKind, let kind = error.kind {
+        parts.append(.init(QMPCapability.failureKindMember, .string(kind)))
       }
+      members = [.init("error", .object(parts))]
+    }
     if let id { members.append(.init("id", id)) }
     return .object(members)
   }
@@ -60,8 +74,11 @@ extension QMPRequest {
   /// - Parameters:
   ///   - message: what the client sent.
   ///   - allowsOutOfBand: whether `exec-oob` is a member that messages may have.
+  ///   - namesFailureKinds: whether the client wants to know the kind of a failure.
   /// - Throws: ``QMPError`` with QEMU's text for the first member that is wrong.
-  init(_ message: QMPValue, allowsOutOfBand: Bool) throws(QMPError) {
+  init(
+    _ message: QMPValue, allowsOutOfBand: Bool, namesFailureKinds: Bool = false
+  ) throws(QMPError) {
     guard case .object(let members) = message else {
       throw QMPError(.genericError, "QMP input must be a JSON object")
     }
@@ -91,6 +108,6 @@ extension QMPRequest {
     guard let execution else { throw QMPError(.genericError, "QMP input lacks member 'execute'") }
     self.init(
       execution.command, message["arguments"], id: message["id"],
-      isOutOfBand: execution.member == "exec-oob")
+      isOutOfBand: execution.member == "exec-oob", namesFailureKinds: namesFailureKinds)
   }
 }

@@ -15,7 +15,7 @@ public struct QMPSession: Sendable {
 
   private enum Mode: Sendable {
     case negotiation
-    case commands(hasOutOfBand: Bool)
+    case commands(Set<QMPCapability>)
   }
 
   private let commands: [String: CommandSignature]
@@ -38,7 +38,12 @@ public struct QMPSession: Sendable {
   /// Commands that may wait while one is executed: with out-of-band execution as many as in QEMU
   /// (`QMP_REQ_QUEUE_LEN_MAX`), otherwise none.
   public var queueLimit: Int {
-    if case .commands(hasOutOfBand: true) = mode { 8 } else { 1 }
+    isEnabled(.outOfBand) ? 8 : 1
+  }
+
+  /// Whether the client has enabled a capability.
+  public func isEnabled(_ capability: QMPCapability) -> Bool {
+    if case .commands(let enabled) = mode { enabled.contains(capability) } else { false }
   }
 
   /// What a server says first.
@@ -46,7 +51,8 @@ public struct QMPSession: Sendable {
   /// - Parameter version: what `query-version` returns.
   /// - Returns: the greeting.
   public static func greeting(version: QMPValue) -> QMPValue {
-    ["QMP": ["version": version, "capabilities": ["oob"]]]
+    let capabilities = QMPCapability.allCases.map { QMPValue.string($0.rawValue) }
+    return ["QMP": ["version": version, "capabilities": .array(capabilities)]]
   }
 
   /// Takes what the client sent.
@@ -76,11 +82,13 @@ public struct QMPSession: Sendable {
       }
       let arguments = try Self.negotiation.check(request.arguments)
       let enabled = arguments.strings(ifPresent: "enable") ?? []
-      mode = .commands(hasOutOfBand: enabled.contains("oob"))
+      mode = .commands(Set(enabled.compactMap(QMPCapability.init)))
       return .begin(request.reply(.success([:])))
 
-    case .commands(let hasOutOfBand):
-      let request = try QMPRequest(message, allowsOutOfBand: hasOutOfBand)
+    case .commands(let enabled):
+      let request = try QMPRequest(
+        message, allowsOutOfBand: enabled.contains(.outOfBand),
+        namesFailureKinds: enabled.contains(.failureKind))
       guard request.command != Self.negotiation.name else {
         throw QMPError(
           .commandNotFound, "Capabilities negotiation is already complete, command ignored")
@@ -98,6 +106,9 @@ public struct QMPSession: Sendable {
     "qmp_capabilities",
     [
       .optional(
-        "enable", .array(.enumeration(SchemaEnumeration("QMPCapability", ["oob"]))))
+        "enable",
+        .array(
+          .enumeration(
+            SchemaEnumeration("QMPCapability", QMPCapability.allCases.map(\.rawValue)))))
     ])
 }

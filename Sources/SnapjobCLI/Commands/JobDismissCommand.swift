@@ -19,11 +19,26 @@ struct JobDismissCommand: Verb {
     if ids.isEmpty != all { throw ValidationError("name jobs, or --all") }
   }
 
+  /// Dismisses what has concluded; one by one where the server is no snapjob.
+  private static func dismissAll(on endpoint: any QMPEndpoint) async throws(QMPError) -> QMPValue {
+    do throws(QMPError) {
+      return try await endpoint.execute("x-snapjob-dismiss-all", nil)
+    } catch {
+      guard error.errorClass == .commandNotFound else { throw error }
+    }
+    var count: Int64 = 0
+    for job in try await endpoint.currentJobs().elements where job.text("status") == "concluded" {
+      _ = try await endpoint.execute("job-dismiss", ["id": .string(job.text("id"))])
+      count += 1
+    }
+    return ["dismissed": .int(count)]
+  }
+
   func perform(in session: Session) async throws -> ExitStatus {
     let output = session.output
     return try await session.withEndpoint { endpoint in
       if all {
-        let result = try await endpoint.execute("x-snapjob-dismiss-all", nil)
+        let result = try await Self.dismissAll(on: endpoint)
         output.json(["return": result])
         if !output.isQuiet {
           let count = Int(clamping: result.integer("dismissed"))

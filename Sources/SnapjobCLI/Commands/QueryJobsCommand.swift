@@ -27,6 +27,7 @@ struct QueryJobsCommand: Verb {
         return try await endpoint.execute(
           "query-jobs", allMachines ? ["x-all-machines": true] : nil)
       }
+      if !history, !allMachines { return try await endpoint.currentJobs() }
       return try await endpoint.execute(
         "x-snapjob-query-jobs",
         .present([

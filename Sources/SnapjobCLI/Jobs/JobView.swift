@@ -67,14 +67,28 @@ struct JobView: Sendable, Hashable {
   }
 }
 
-/// Finding jobs.
+/// Finding jobs. A server that is no snapjob has QEMU's `query-jobs` only: the jobs that are not
+/// dismissed, without their history.
 extension QMPEndpoint {
+  /// The jobs that are not dismissed, newest first, with all that the server tells of them.
+  func currentJobs() async throws(QMPError) -> QMPValue {
+    do throws(QMPError) {
+      return try await execute("x-snapjob-query-jobs", nil)
+    } catch {
+      guard error.errorClass == .commandNotFound else { throw error }
+      return try await execute("query-jobs", nil)
+    }
+  }
+
   /// The newest job of an id in the whole catalog, dismissed ones included; nil if there is none.
   func findJob(_ id: String) async throws -> JobView? {
     let arguments: QMPValue = ["id": .string(id), "history": true, "all-machines": true]
     do {
       return try await execute("x-snapjob-query-jobs", arguments).elements.first.map(JobView.init)
     } catch {
+      if error.errorClass == .commandNotFound {
+        return try await currentJobs().elements.map(JobView.init).first { $0.id == id }
+      }
       guard error.kind == "notFound" else { throw error }
       return nil
     }

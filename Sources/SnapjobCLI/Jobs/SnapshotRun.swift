@@ -11,12 +11,22 @@ struct SnapshotRun {
 
   private var output: Output { session.output }
   /// Whether the work is handed to a process of its own; in that process it is not.
-  private var isHandedOver: Bool { (job.detach || job.noAutoFinalize) && !job.isDetachedWorker }
+  private var isHandedOver: Bool {
+    (job.detach || job.noAutoFinalize) && !job.isDetachedWorker && !isConnected
+  }
+  /// Whether the job is a server's, and goes on there without us.
+  private var isConnected: Bool { session.settings.connection != nil }
 
   /// Does it.
   func perform() async throws -> ExitStatus {
     try diskOptions.check(session.settings)
     if order.tags.isEmpty { throw CommandFailure(.usage, "no tag is given: --tag TAG") }
+    if isConnected, job.finalizeTimeout != nil {
+      throw CommandFailure(
+        .usage,
+        "--finalize-timeout needs the engine in this process: over a connection nobody is "
+          + "there to look at the clock. Leave it out, or --connect (SNAPJOB_CONNECT)")
+    }
     if isHandedOver, !job.dryRun {
       if asks { try await open { try await confirm(on: $0, disks: try await disks(on: $0)) } }
       return try session.surroundings.spawner.run(workerArguments)
@@ -97,6 +107,11 @@ struct SnapshotRun {
     let arguments = order.arguments(jobID: id, disks: disks, job: job)
     let clock = ContinuousClock()
     let started = clock.now
+    if isConnected, job.detach {
+      _ = try await endpoint.execute(order.verb.command, arguments)
+      reportStart(id, on: disks)
+      return .done
+    }
     let follower = JobFollower(id, on: endpoint, session: session)
     let outcome = try await follower.follow(until: job.noAutoFinalize ? .pending : .conclusion) {
       _ = try await endpoint.execute(order.verb.command, arguments)
@@ -109,7 +124,7 @@ struct SnapshotRun {
       say(order.pendingSentence(outcome.job, disks: disks))
       output.json(["return": outcome.job.info])
     }
-    return try await keep(id, on: endpoint)
+    return isConnected ? .done : try await keep(id, on: endpoint)
   }
 
   /// The id, and in a worker of `--detach` all that its starter is told.
@@ -122,7 +137,7 @@ struct SnapshotRun {
       output.json(["return": created.info])
     }
     output.line(id)
-    if job.detach { session.surroundings.spawner.letGo() }
+    if job.isDetachedWorker, job.detach { session.surroundings.spawner.letGo() }
   }
 
   private func reportEnd(

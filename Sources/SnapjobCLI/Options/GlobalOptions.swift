@@ -28,7 +28,15 @@ struct GlobalOptions: ParsableArguments, Sendable {
     help: ArgumentHelp("The machine. Default: SNAPJOB_MACHINE, else default.", valueName: "name"))
   var machine: String?
 
-  @Option(help: .hidden) var connect: String?
+  @Option(
+    help: ArgumentHelp(
+      "Let a server do the work: unix:PATH or tcp:HOST:PORT of a snapjob serve.",
+      discussion: """
+        query-jobs, job and qmp work with any QMP server, QEMU for example. Default: \
+        SNAPJOB_CONNECT, else the engine in this process.
+        """,
+      valueName: "address"))
+  var connect: String?
 
   @Option(
     help: ArgumentHelp(

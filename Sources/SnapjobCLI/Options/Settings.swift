@@ -6,6 +6,8 @@ struct Settings: Sendable, Hashable {
   let machine: String
   /// Whether the machine was named on the command line.
   let namesMachine: Bool
+  /// The address of the server that does the work; nil for the engine in this process.
+  let connection: String?
   /// How long to wait for a held image or a busy machine.
   let lockPatience: Duration
 
@@ -14,20 +16,15 @@ struct Settings: Sendable, Hashable {
 
   /// Works the settings out. An empty environment variable counts as unset.
   ///
-  /// - Throws: a usage failure for a bad value, and for `--connect`.
+  /// - Throws: a usage failure for a bad value, and for options that exclude each other.
   init(
     _ globals: GlobalOptions, environment: [String: String], userID: UInt32, host: Host
   ) throws(CommandFailure) {
     func variable(_ name: String) -> String? {
       environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
-    if globals.connect != nil || variable("SNAPJOB_CONNECT") != nil {
-      let source = globals.connect == nil ? "SNAPJOB_CONNECT" : "--connect"
-      throw CommandFailure(
-        .usage,
-        "\(source) is not supported by this version: the engine runs in this process. "
-          + "Leave it out")
-    }
+    connection = globals.connect ?? variable("SNAPJOB_CONNECT")
+    if globals.connect != nil { try Self.checkAlone(globals) }
     for (option, value) in [("--catalog", globals.catalog), ("--machine", globals.machine)]
     where value?.isEmpty == true {
       throw CommandFailure(.usage, "\(option) needs a value that is not empty")
@@ -49,6 +46,16 @@ struct Settings: Sendable, Hashable {
       lockPatience = seconds.duration
     } else {
       lockPatience = .zero
+    }
+  }
+
+  /// Refuses options that only the engine in this process can heed.
+  private static func checkAlone(_ globals: GlobalOptions) throws(CommandFailure) {
+    for (option, isGiven) in [
+      ("--catalog", globals.catalog != nil), ("--wait-lock", globals.waitLock != nil),
+    ] where isGiven {
+      throw CommandFailure(
+        .usage, "\(option) and --connect exclude each other: the server has its own. Leave one out")
     }
   }
 

@@ -8,6 +8,10 @@ struct DoorRequest: Sendable {
   let catalog: String
   /// The machine's name.
   let machine: String
+  /// The address of a server to use instead of an engine in this process; nil for none.
+  let connection: String?
+  /// The machine that was named on the command line, and that a server has to have; nil for none.
+  let demandedMachine: String?
   /// Absolute paths of images for a one-off machine instead of a stored one.
   let files: [String]
   /// How long to wait for an image that another program holds.

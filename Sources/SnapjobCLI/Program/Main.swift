@@ -20,7 +20,7 @@ struct Main {
     let console = Console.standard()
     let surroundings = Surroundings(
       console: console, environment: Surroundings.processEnvironment(), userID: geteuid(),
-      host: .current(), door: EngineDoor(), signals: signals, spawner: ProcessSpawner(signals))
+      host: .current(), door: FrontDoor(), signals: signals, spawner: ProcessSpawner(signals))
     var status = await Program(surroundings).run(arguments)
     if status == .done, let problem = console.outputProblem() {
       console.err.write("snapjob: cannot write the output: \(problem)\n")

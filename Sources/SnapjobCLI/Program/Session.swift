@@ -51,6 +51,8 @@ extension Session {
     let output = output
     return DoorRequest(
       catalog: settings.catalog, machine: machine ?? settings.machine,
+      connection: settings.connection,
+      demandedMachine: settings.namesMachine && machine == nil ? settings.machine : nil,
       files: files.map(host.absolute), lockPatience: settings.lockPatience,
       recovers: recovers, followsAllMachines: followsAllMachines,
       onWait: { output.note("waiting: \($0)") },

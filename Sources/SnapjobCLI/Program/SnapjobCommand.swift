@@ -21,9 +21,10 @@ struct SnapjobCommand: ParsableCommand {
         snapjob save --tag clean --file a.qcow2 b.qcow2
 
       The options below are accepted before and after the command. Environment variables: \
-      SNAPJOB_CATALOG, SNAPJOB_MACHINE, SNAPJOB_WAIT_LOCK.
+      SNAPJOB_CATALOG, SNAPJOB_MACHINE, SNAPJOB_CONNECT, SNAPJOB_WAIT_LOCK.
 
-      Exit codes: 0 done, 1 failed, 4 not found, 5 conflict, 6 in use, 7 timeout, 9 refused, \
+      Exit codes: 0 done, 1 failed, 4 not found, 5 conflict, 6 in use, 7 timeout, 8 no \
+      connection, 9 refused, \
       10 cancelled, 11 no permission, 12 no space, 13 catalog unusable, 64 usage, 129/130/143 \
       interrupted and undone.
       """,

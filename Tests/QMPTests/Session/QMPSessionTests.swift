@@ -35,7 +35,7 @@ import Testing
   @Test func `the greeting names version and capabilities`() {
     #expect(
       "\(QMPSession.greeting(version: ["package": "p"]))"
-        == #"{"QMP": {"version": {"package": "p"}, "capabilities": ["oob"]}}"#)
+        == #"{"QMP": {"version": {"package": "p"}, "capabilities": ["oob", "x-snapjob-kind"]}}"#)
   }
 
   @Test func `nothing but negotiation is done before it, and it is done once`() {
@@ -87,6 +87,31 @@ import Testing
     #expect(answers(bogus) == [error("Parameter 'null' does not accept value 'bogus'")])
     let twice = #"{"execute": "qmp_capabilities", "arguments": {"zz": 1}}"#
     #expect(answers(twice) == [error("Parameter 'zz' is unexpected")])
+  }
+
+  @Test func `who asks for it is told the kind of a failure, nobody else`() throws {
+    let failure = Result<QMPValue, QMPError>.failure(QMPError(.genericError, "x", kind: "notFound"))
+    var session = QMPSession(commands: Self.commands)
+    let plain = #"{"error": {"class": "GenericError", "desc": "x"}}"#
+    for (enabled, reply) in [
+      ("", plain),
+      (
+        #""x-snapjob-kind""#,
+        #"{"error": {"class": "GenericError", "desc": "x", "x-kind": "notFound"}}"#
+      ),
+    ] {
+      session = QMPSession(commands: Self.commands)
+      let negotiation = #"{"execute": "qmp_capabilities", "arguments": {"enable": [\#(enabled)]}}"#
+      _ = session.receive(.success(try QMPValue(parsing: negotiation)))
+      guard case .execute(let request) = session.receive(.success(["execute": "query-jobs"])) else {
+        Issue.record("nothing is executed")
+        return
+      }
+      #expect("\(request.reply(failure))" == reply)
+    }
+    #expect(
+      try QMPServerMessage(try QMPValue(parsing: plain))
+        == .reply(id: nil, .failure(QMPError(.genericError, "x"))))
   }
 
   @Test func `out-of-band execution is there once it is enabled`() {

@@ -50,9 +50,22 @@ import Testing
     #expect(defaults.lockPatience == .zero)
   }
 
+  @Test("a server has a catalog and a patience of its own") func connection() throws {
+    #expect(try settings([], ["HOME": "/h"]).connection == nil)
+    let environment = ["HOME": "/h", "SNAPJOB_CONNECT": "unix:/e", "SNAPJOB_WAIT_LOCK": "2"]
+    #expect(try settings([], environment).connection == "unix:/e")
+    #expect(try settings(["--connect", "tcp:h:1"], environment).connection == "tcp:h:1")
+    for words in [["--catalog", "/c"], ["--wait-lock", "1"]] {
+      let failure = #expect(throws: CommandFailure.self) {
+        try settings(words + ["--connect", "unix:/x"], environment)
+      }
+      #expect(failure?.status == .usage && failure?.message.contains(words[0]) == true)
+    }
+  }
+
   @Test(
     "bad values in the environment are wrong usage",
-    arguments: [("SNAPJOB_WAIT_LOCK", "soon"), ("SNAPJOB_CONNECT", "unix:/x")])
+    arguments: [("SNAPJOB_WAIT_LOCK", "soon")])
   func bad(name: String, value: String) throws {
     let failure = #expect(throws: CommandFailure.self) {
       try settings([], ["HOME": "/h", name: value])

@@ -49,7 +49,7 @@ import Testing
       "prune", "prune --match *", "prune --keep-last 2", "prune --match * --keep-last 0",
       "prune --match= --keep-last 2", "prune --match * --keep-last=-1",
       "--progress loud list", "-q -v list", "save --tag x --file", "--wait-lock -1 list",
-      "--connect unix:/x list", "qmp query-jobs notjson", "qmp query-jobs []",
+      "--connect unix:/x --catalog c list", "qmp query-jobs notjson", "qmp query-jobs []",
       "check --repair some", "list --file a -A", "-m web01 save --tag x --file a",
       "--catalog= list",
     ])
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test("what is not built yet is not shown in help") func hidden() async {
-    let words = ["--connect", "bitmap", "--qmp", "--x-detached"]
+    let words = ["bitmap", "--qmp", "--x-detached"]
     for line in ["--help", "list --help", "check --help", "machine add --help", "save --help"] {
       let run = Run()
       _ = await run(line)

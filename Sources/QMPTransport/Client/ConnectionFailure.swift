@@ -1,0 +1,46 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import QMP
+
+extension QMPError {
+  /// Why a connection could not be made.
+  init(connecting error: any Error, to address: QMPAddress) {
+    if let error = error as? QMPError {
+      self = error
+      return
+    }
+    switch Self.number(of: error) {
+    case ENOENT, ECONNREFUSED:
+      self = .connection(address, "nobody listens there. Is the server running?")
+    case EACCES, EPERM:
+      self.init(
+        .genericError, "\(address): no permission to connect. Ask as the server's user, or as root",
+        kind: "permission")
+    case .some(let number):
+      self = .connection(address, "cannot connect: \(String(cString: strerror(number)))")
+    case nil:
+      self = .connection(address, "cannot connect: \(error)")
+    }
+  }
+
+  /// A server that accepts a connection and does not greet serves somebody else.
+  static func silence(of address: QMPAddress, after limit: Duration) -> QMPError {
+    var text = "no greeting within \(limit.components.seconds) s: another client has this monitor"
+    if case .unix(let path) = address {
+      let holders = SocketPeers.clients(of: path).map { "\($0.name) (pid \($0.pid))" }
+      if !holders.isEmpty { text += ": \(holders.joined(separator: ", "))" }
+    }
+    return .connection(address, text)
+  }
+
+  /// The system's number for a failed connection; of several attempts that of the last.
+  private static func number(of error: any Error) -> CInt? {
+    switch error {
+    case let error as IOError: error.errnoCode
+    case let error as NIOConnectionError:
+      error.connectionErrors.last.flatMap { number(of: $0.error) }
+    default: nil
+    }
+  }
+}
