@@ -139,14 +139,17 @@ import Testing
 
   @Test func `a command out of band overtakes one that is executed`() async throws {
     let path = path
-    let lines = try await serving { _ in
-      try await Self.exchange(
-        path,
-        #"{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}}"#
-          + #"{"execute": "block", "id": 1}{"execute": "echo", "id": 2}"#
-          + #"{"exec-oob": "unblock", "id": 3}"#, untilLines: 5)
+    let replies = try await serving { _ in
+      let client = try await RawClient(path: path)
+      let negotiation = #"{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}}"#
+      try await client.write(Array(negotiation.utf8))
+      #expect(try await client.lines(2).count == 2)
+      let commands =
+        #"{"execute": "block", "id": 1}{"execute": "echo", "id": 2}"#
+        + #"{"exec-oob": "unblock", "id": 3}"#
+      try await client.write(Array(commands.utf8))
+      return try await client.lines(3)
     }
-    let replies = lines.dropFirst(2)
     #expect(replies.count == 3 && replies.contains(#"{"return": {}, "id": 3}"#))
     let inBand = replies.filter { !$0.contains(#""id": 3"#) }
     #expect(inBand == [#"{"return": {}, "id": 1}"#, #"{"return": {}, "id": 2}"#])
