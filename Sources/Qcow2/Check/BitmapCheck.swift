@@ -5,13 +5,13 @@ extension ImageCheck {
   /// from opening it: nobody knows what its table leads to.
   mutating func countBitmaps(_ checkpoint: Checkpoint) throws {
     guard let ext = try image.area.bitmapsExtension() else { return }
-    count(ext.directoryOffset.bytes, byteCount: ext.directoryByteCount, .table)
+    count(ext.directoryOffset.bytes, byteCount: ext.directoryByteCount)
     for bitmap in image.bitmaps {
       guard isSound(bitmap) else {
         findings.failure("ERROR: Bitmap '\(bitmap.printableName)' doesn't satisfy the constraints")
         continue
       }
-      count(bitmap.tableOffset.bytes, byteCount: UInt64(bitmap.tableSize) * 8, .table)
+      count(bitmap.tableOffset.bytes, byteCount: UInt64(bitmap.tableSize) * 8)
       try countTable(of: bitmap, checkpoint)
     }
   }

@@ -47,12 +47,9 @@ public struct CheckReport: Sendable, Hashable {
 struct CheckFindings {
   /// What has been found.
   private(set) var report = CheckReport()
-  /// Corruptions that new refcounts, flags and snapshot entries mend.
-  private(set) var mendableCount = 0
-  /// The first of those that a repair cannot mend; nil if it can mend all.
+  /// The first of what a repair cannot mend; nil if it can mend all. Where there is such a thing, nobody
+  /// knows what it has led to: anything may be that, and nothing is repaired.
   private(set) var firstLasting: String?
-  /// Why not all references could be counted; nil if they were. Nothing may be taken for a leak then.
-  private(set) var obstacle: String?
   /// Those that are about COPIED flags.
   private(set) var wrongFlagCount = 0
   /// Sentences about COPIED flags, which come behind the others as qemu-img has them.
@@ -69,19 +66,13 @@ struct CheckFindings {
   ) {
     guard times > 0 else { return }
     report.corruptions += times
-    if isMendable {
-      mendableCount += times
-    } else if firstLasting == nil {
-      firstLasting = message()
-    }
+    if !isMendable, firstLasting == nil { firstLasting = message() }
     note(message())
   }
 
-  /// Notes a corruption of something that leads to more clusters: nobody can count those.
-  mutating func cannotFollow(_ message: @autoclosure () -> String, times: Int = 1) {
-    guard times > 0 else { return }
-    obstacle = obstacle ?? message()
-    corrupt(message(), times: times)
+  /// Notes something that leads behind the end of the file; qemu-img counts it as nothing.
+  mutating func leadsNowhere(_ message: @autoclosure () -> String) {
+    firstLasting = firstLasting ?? message()
   }
 
   /// Notes a COPIED flag that is wrong.
@@ -107,7 +98,6 @@ struct CheckFindings {
   mutating func failure(_ message: String) {
     report.checkErrors += 1
     firstLasting = firstLasting ?? message
-    obstacle = obstacle ?? message
     note(message)
   }
 

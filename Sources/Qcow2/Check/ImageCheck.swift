@@ -59,7 +59,7 @@ struct ImageCheck {
     let header = image.header
     count(0, byteCount: UInt64(geometry.clusterSize))
     try countTrees(checkpoint)
-    count(header.snapshotsOffset.bytes, byteCount: UInt64(image.table.byteCount), .table)
+    count(header.snapshotsOffset.bytes, byteCount: UInt64(image.table.byteCount))
     for (index, entry) in image.table.entries.enumerated()
     where entry.diskSize == nil && header.version >= 3 {
       findings.corrupt("ERROR snapshot table entry \(index) is incomplete", isMendable: true)
@@ -69,20 +69,30 @@ struct ImageCheck {
         "ERROR snapshot table entry \(index) has \(entry.excessExtraByteCount) bytes of extra "
           + "metadata too much", isMendable: true)
     }
-    if let pointer = try image.area.luksHeader() {
-      count(pointer.offset.bytes, byteCount: pointer.byteCount)
-    }
+    try countEncryptionHeader()
     try countBitmaps(checkpoint)
   }
 
-  /// What a range of the file is for.
-  enum Nature {
-    /// Guest data and other things that lead nowhere.
-    case content
-    /// Something that leads to more clusters.
-    case table
-    /// The refcount table, which a repair makes anew wherever it is.
-    case refcounts
+  /// The first bytes of a LUKS header.
+  private static let luksMagic = Array("LUKS".utf8) + [0xba, 0xbe]
+
+  /// Counts the LUKS header and its key material, which are never there twice: where they cannot be found,
+  /// everything that nothing else leads to may be them.
+  private mutating func countEncryptionHeader() throws {
+    guard image.header.cryptMethod == 2 else { return }
+    guard let pointer = try image.area.luksHeader() else {
+      findings.failure(
+        "ERROR the image is encrypted by LUKS, and no header extension leads to its keys")
+      return
+    }
+    count(pointer.offset.bytes, byteCount: pointer.byteCount)
+    let start = try image.file.readZeroPadded(
+      byteCount: Self.luksMagic.count, at: Int64(clamping: pointer.offset.bytes))
+    if start != Self.luksMagic {
+      findings.failure(
+        "ERROR no LUKS header is where its header extension says, at offset "
+          + "0x\(hexadecimal(pointer.offset.bytes))")
+    }
   }
 
   /// Counts references to a range of the file.
@@ -91,22 +101,18 @@ struct ImageCheck {
   ///   - offset: where it begins.
   ///   - byteCount: how long it is.
   ///   - times: how often it is referred to.
-  ///   - nature: what lies there.
+  ///   - isMendable: whether a repair makes it anew wherever it is.
   mutating func count(
-    _ offset: UInt64, byteCount: UInt64, times: Int = 1, _ nature: Nature = .content
+    _ offset: UInt64, byteCount: UInt64, times: Int = 1, isMendable: Bool = false
   ) {
     guard byteCount > 0 else { return }
     let (end, overflow) = offset.addingReportingOverflow(byteCount)
     // The last cluster of a file may be there in part.
     guard !overflow, end < UInt64(image.fileLength) + UInt64(geometry.clusterSize) else {
-      let message =
+      findings.corrupt(
         "ERROR: counting reference for region exceeding the end of the file by one cluster or more: "
-        + "offset 0x\(hexadecimal(offset)) size 0x\(hexadecimal(byteCount))"
-      switch nature {
-      case .content: findings.corrupt(message, times: times)
-      case .table: findings.cannotFollow(message, times: times)
-      case .refcounts: findings.corrupt(message, times: times, isMendable: true)
-      }
+          + "offset 0x\(hexadecimal(offset)) size 0x\(hexadecimal(byteCount))", times: times,
+        isMendable: isMendable)
       return
     }
     let bits = UInt64(geometry.clusterBits)
@@ -123,7 +129,7 @@ struct ImageCheck {
   private mutating func countRefcountStructures() {
     count(
       image.header.refcountTableOffset.bytes, byteCount: UInt64(stored.table.count * 8),
-      .refcounts)
+      isMendable: true)
     for (index, word) in stored.table.enumerated() where word != 0 {
       let offset = HostOffset(word)
       if word & 0x1ff != 0 {

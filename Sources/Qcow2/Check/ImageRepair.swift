@@ -10,10 +10,12 @@ extension Image {
   /// Repairs the image's metadata.
   ///
   /// As with every change the image stays as it is until one write of the first sector. New refcounts
-  /// are written in full, COPIED flags follow them. Entries that lead nowhere are left as they are:
-  /// nobody knows what they led to. If tables cannot be followed, no count is lowered.
+  /// are written in full, COPIED flags follow them. What lies beyond the disk's end stays.
   ///
-  /// The dirty and the corrupt bit go when nothing is left that is wrong.
+  /// Where an entry or a table leads nowhere, nobody knows what it has led to. Any cluster that seems to be
+  /// free may be that, so nothing is repaired then; and with ``RepairScope/leaks`` nothing where more is
+  /// wrong than leaks and flags. The report says so. The dirty bit goes with any repair, the corrupt bit with
+  /// ``RepairScope/all`` only.
   ///
   /// - Parameters:
   ///   - scope: what to mend.
@@ -44,6 +46,9 @@ extension Image {
         last = try ImageCheck(try last.image.reloaded(), checkpoint)
       }
       var report = last.report
+      if let obstacle = last.obstacle(to: scope) {
+        report.messages.append("Nothing was repaired: \(obstacle)")
+      }
       report.leaksFixed = max(0, first.report.leaks - report.leaks)
       report.corruptionsFixed = max(0, first.report.corruptions - report.corruptions)
       return report
@@ -67,38 +72,30 @@ extension ImageCheck {
         + "snapjob check --repair all removes it")
   }
 
-  /// Whether a repair has something to do.
-  fileprivate func hasWork(for scope: RepairScope) -> Bool {
-    // What bitmaps lead to is unknown if one of them is not valid; qemu-img does not open such an image.
-    if report.checkErrors > 0, findings.obstacle != nil { return false }
-    if !clearedFeatures(scope).isDisjoint(with: image.header.incompatible) { return true }
-    if report.checkErrors > 0 { return true }
-    if correctsFlags(scope), findings.wrongFlagCount > 0 { return true }
-    switch scope {
-    case .leaks: return findings.obstacle == nil && report.leaks > 0
-    case .all: return findings.mendableCount > 0 || (findings.obstacle == nil && report.leaks > 0)
+  /// Why a repair would do harm; nil if it would not.
+  fileprivate func obstacle(to scope: RepairScope) -> String? {
+    if let lasting = findings.firstLasting {
+      return
+        "what this has led to may be in any cluster that seems to be free (\(lasting)). Restore the "
+        + "image from a backup; or copy it, and give that up with: qemu-img check -r all"
     }
+    let hasMore = report.corruptions > findings.wrongFlagCount || report.checkErrors > 0
+    return scope == .leaks && hasMore
+      ? "more than leaks is wrong. See: snapjob check --repair all" : nil
   }
 
-  /// How counts change: if there are clusters that nobody can count, none is given back.
-  fileprivate func rule(for scope: RepairScope) -> RecountRule {
-    if findings.obstacle != nil { return .raise }
-    return scope == .leaks ? .lower : .all
+  /// Whether a repair has something to do, and does no harm.
+  fileprivate func hasWork(for scope: RepairScope) -> Bool {
+    guard obstacle(to: scope) == nil else { return false }
+    return report.corruptions > 0 || report.leaks > 0 || report.checkErrors > 0
+      || !scope.clearedFeatures.isDisjoint(with: image.header.incompatible)
   }
+}
 
-  /// Whether COPIED flags are set to what the new counts say: not if those are known to be too low, and
-  /// not in an L1 table that has entries which would have to be left out.
-  fileprivate func correctsFlags(_ scope: RepairScope) -> Bool {
-    findings.obstacle == nil
-      && (scope == .all || report.corruptions == findings.wrongFlagCount)
-  }
-
+extension RepairScope {
   /// The feature bits that are not true any more after the repair.
-  fileprivate func clearedFeatures(_ scope: RepairScope) -> IncompatibleFeatures {
-    let isSound =
-      scope == .all
-      ? findings.firstLasting == nil : report.corruptions == findings.wrongFlagCount
-    return isSound ? [.dirty, .corrupt] : []
+  fileprivate var clearedFeatures: IncompatibleFeatures {
+    self == .all ? [.dirty, .corrupt] : .dirty
   }
 }
 
@@ -108,14 +105,9 @@ extension ImageDraft {
     repairing image: Image, _ check: ImageCheck, _ scope: RepairScope
   ) throws(Qcow2Error) {
     self.init(
-      image, refcounts: try check.rebuiltRefcounts(check.rule(for: scope)),
-      activeL1: try image.readActiveL1Unchecked(),
-      recount: Recount(
-        clearedFeatures: check.clearedFeatures(scope),
-        correctsFlags: check.correctsFlags(scope)))
-    guard scope == .all, check.findings.obstacle == nil else { return }
+      image, refcounts: try check.rebuiltRefcounts(), activeL1: try image.readActiveL1(),
+      recount: Recount(clearedFeatures: scope.clearedFeatures))
     table.dropExcessExtraData()
     table.completeDiskSizes(size)
-    if check.findings.firstLasting == nil { dropVMStateOfActiveL1() }
   }
 }

@@ -19,11 +19,11 @@ extension ImageCheck {
       at: header.l1TableOffset, entryCount: Int(header.l1Size), isActive: true, &uses, checkpoint)
     for (index, entry) in image.table.entries.enumerated() {
       if !geometry.isAligned(entry.l1TableOffset) {
-        findings.cannotFollow(
+        findings.corrupt(
           "ERROR snapshot table entry \(index) l1_offset=0x\(hexadecimal(entry.l1TableOffset.bytes)): "
             + "L1 table is not cluster aligned; snapshot table entry corrupted")
       } else if Int(entry.l1Size) > Limits.l1ByteCount / 8 {
-        findings.cannotFollow(
+        findings.corrupt(
           "ERROR snapshot table entry \(index) l1_size=\(entry.l1Size): "
             + "L1 table is too large; snapshot table entry corrupted")
       } else {
@@ -46,22 +46,28 @@ extension ImageCheck {
     _ checkpoint: Checkpoint
   ) throws {
     guard entryCount > 0 else { return }
-    count(offset.bytes, byteCount: UInt64(entryCount) * 8, .table)
-    guard offset.bytes < UInt64(image.fileLength) else { return }
+    count(offset.bytes, byteCount: UInt64(entryCount) * 8)
+    guard offset.bytes < UInt64(image.fileLength) else {
+      findings.leadsNowhere("an L1 table lies behind the end of the file")
+      return
+    }
     let words = try image.file.readWords(count: entryCount, at: offset, isZeroPadded: true)
     for (index, word) in words.enumerated() where word != 0 {
       if word & TableEntry.l1ReservedMask != 0 {
-        findings.cannotFollow("ERROR found L1 entry with reserved bits set: \(hexadecimal(word))")
+        findings.corrupt("ERROR found L1 entry with reserved bits set: \(hexadecimal(word))")
       }
       let table = word & TableEntry.offsetMask
-      count(table, byteCount: UInt64(geometry.clusterSize), .table)
+      count(table, byteCount: UInt64(geometry.clusterSize))
       if !geometry.isAligned(HostOffset(table)) {
-        findings.cannotFollow(
+        findings.corrupt(
           "ERROR l2_offset=\(hexadecimal(table)): Table is not cluster aligned; L1 entry corrupted")
       }
       let isFlagged = isActive && checkL1Flag(word, index)
       // What lies behind the end reads as zeros: an empty table.
-      guard table < UInt64(image.fileLength) else { continue }
+      guard table < UInt64(image.fileLength) else {
+        findings.leadsNowhere("an L2 table lies behind the end of the file")
+        continue
+      }
       var use = uses[table] ?? TableUse()
       use.total += 1
       if isActive { use.active += 1 }

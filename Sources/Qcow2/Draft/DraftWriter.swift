@@ -36,7 +36,7 @@ struct DraftWriter {
     if let recount = draft.recount { header.incompatible.subtract(recount.clearedFeatures) }
     let moved = try writeL2Tables()
     for (offset, bytes) in draft.newData { try write(bytes, HostOffset(offset)) }
-    if draft.recount?.correctsFlags != false { try writeActiveL1(moved, &header) }
+    try writeActiveL1(moved, &header)
     try writeSnapshotL1s(moved)
     try writeSnapshotTable(&header)
     try writeRefcounts(&header)
@@ -52,12 +52,11 @@ struct DraftWriter {
   private mutating func writeL2Tables() throws -> [UInt64: UInt64] {
     for (offset, words) in draft.newL2s where draft.refcounts[cluster(offset)] > 0 {
       var words = words
-      _ = Self.setCopiedFlags(&words, 0..<words.count, draft.refcounts, isActive: true, geometry)
+      _ = CopiedFlags(draft, isActive: true).correct(&words, 0..<words.count)
       try writeWords(words, HostOffset(offset))
     }
 
-    let correctsAll = draft.recount?.correctsFlags
-    if correctsAll == false { return [:] }
+    let geometry = self.geometry
     let active = Set(draft.activeL1)
     var references: [UInt64: Int] = [:]
     for offset in draft.activeL1 where offset != 0 { references[offset, default: 0] += 1 }
@@ -66,7 +65,7 @@ struct DraftWriter {
     }
     let candidates = references.keys.filter { offset in
       guard draft.newL2s[offset] == nil else { return false }
-      if correctsAll == true { return draft.refcounts[cluster(offset)] > 0 }
+      if draft.recount != nil { return true }
       let isCounted = draft.treeDeltas[offset] != nil
       return draft.copiedSeen.contains(offset) || (!isCounted && !active.contains(offset))
         || (draft.refcounts.hasReachedOne && draft.refcounts[cluster(offset)] == 1)
@@ -75,11 +74,12 @@ struct DraftWriter {
     var moved: [UInt64: UInt64] = [:]
     var waiting: (offsets: [UInt64], words: [UInt64]) = ([], [])
     let limit = PosixFile.batchByteCount / geometry.clusterSize
-    let geometry = self.geometry
     let file = self.file
-    try file.readTables(candidates, geometry: geometry) { offset, words, range in
+    try file.readTables(candidates, geometry: geometry, isZeroPadded: true) {
+      offset, words, range in
       let isActive = active.contains(offset.bytes)
-      if Self.setCopiedFlags(&words, range, draft.refcounts, isActive: isActive, geometry) {
+      let isChanged = CopiedFlags(draft, isActive: isActive).correct(&words, range)
+      if isChanged {
         waiting.offsets.append(offset.bytes)
         waiting.words += words[range]
         if waiting.offsets.count >= limit { try place(&waiting, references, &moved) }
@@ -116,43 +116,11 @@ struct DraftWriter {
     waiting = ([], [])
   }
 
-  /// Sets each COPIED flag to what the refcounts say; returns whether one was different.
-  private static func setCopiedFlags(
-    _ words: inout [UInt64], _ range: Range<Int>, _ refcounts: RefcountMap, isActive: Bool,
-    _ geometry: ClusterGeometry
-  ) -> Bool {
-    var isChanged = false
-    let step = geometry.l2EntryWords
-    var index = range.lowerBound
-    while index < range.upperBound {
-      let entry = words[index]
-      let offset = entry & TableEntry.offsetMask
-      if entry & TableEntry.compressed != 0 {
-        if entry & TableEntry.copied != 0 {
-          words[index] = entry & ~TableEntry.copied
-          isChanged = true
-        }
-      } else if offset != 0 {
-        let isOnly = isActive && refcounts[geometry.cluster(at: HostOffset(offset))] == 1
-        let wanted = isOnly ? entry | TableEntry.copied : entry & ~TableEntry.copied
-        if wanted != entry {
-          words[index] = wanted
-          isChanged = true
-        }
-      }
-      index += step
-    }
-    return isChanged
-  }
-
   // MARK: L1 tables and the snapshot table
 
   private mutating func writeActiveL1(_ moved: [UInt64: UInt64], _ header: inout Header) throws {
-    var words = draft.activeL1.map { offset -> UInt64 in
-      guard offset != 0 else { return 0 }
-      let place = moved[offset] ?? offset
-      return draft.refcounts[cluster(place)] == 1 ? place | TableEntry.copied : place
-    }
+    let flags = CopiedFlags(draft, isActive: true)
+    var words = draft.activeL1.map { flags.corrected(moved[$0] ?? $0) }
     if words.isEmpty { words = [0] }
     guard words != (try image.readActiveL1()) else { return }
     let old = HostRun(

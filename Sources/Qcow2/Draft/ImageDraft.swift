@@ -43,7 +43,7 @@ public struct ImageDraft: Sendable {
   /// Starts a draft that changes nothing yet.
   ///
   /// VM state that a program has left in the active L1 goes away with any change: it belongs to a
-  /// snapshot, and a grown disk would show it to the guest.
+  /// snapshot, and a grown disk would show it to the guest. Anything else that lies beyond the disk stays.
   ///
   /// - Throws: ``Qcow2Error`` if the image's tables cannot be read or are damaged.
   public init(_ image: Image) throws(Qcow2Error) {
@@ -53,7 +53,7 @@ public struct ImageDraft: Sendable {
       self.init(
         image, refcounts: try isDirty ? image.recountRefcounts() : image.loadRefcounts(),
         activeL1: try image.readActiveL1(),
-        recount: isDirty ? Recount(clearedFeatures: .dirty, correctsFlags: true) : nil)
+        recount: isDirty ? Recount(clearedFeatures: .dirty) : nil)
       if !isDirty {
         for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
           try refcounts.requireUse(of: run)
@@ -63,7 +63,14 @@ public struct ImageDraft: Sendable {
       throw error.in(image.path)
     }
     table.completeDiskSizes(size)
-    dropVMStateOfActiveL1()
+    let needed = Int(geometry.l1EntryCount(diskSize: size))
+    do {
+      guard try image.hasOnlyVMState(in: activeL1.dropFirst(needed)) else { return }
+    } catch let error {
+      throw error.in(image.path)
+    }
+    for offset in activeL1.dropFirst(needed) { addTree(offset, -1) }
+    activeL1 = Array(activeL1.prefix(needed))
   }
 
   /// Starts a draft with refcounts and an active L1 table that are known already.
@@ -76,19 +83,11 @@ public struct ImageDraft: Sendable {
     table = image.table
   }
 
-  /// Leaves out what the active L1 table has beyond the disk.
-  mutating func dropVMStateOfActiveL1() {
-    let needed = Int(geometry.l1EntryCount(diskSize: size))
-    for offset in activeL1[needed...] { addTree(offset, -1) }
-    activeL1.removeSubrange(needed...)
-  }
-
-  /// What follows from refcounts that were counted anew: table and blocks are all written.
+  /// What follows from refcounts that were counted anew: table and blocks are all written, and every COPIED
+  /// flag of the active state is looked at.
   struct Recount: Sendable, Hashable {
     /// Feature bits that are not true any more.
     let clearedFeatures: IncompatibleFeatures
-    /// Whether every COPIED flag of the active state is set to what the counts say.
-    let correctsFlags: Bool
   }
 
   mutating func addTree(_ offset: UInt64, _ delta: Int) {

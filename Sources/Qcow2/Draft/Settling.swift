@@ -37,10 +37,26 @@ extension ImageDraft {
       for run in droppedRuns {
         for cluster in run.first.index..<run.end { try refcounts.add(-1, to: HostCluster(cluster)) }
       }
+      try requireTables()
       isSettled = true
     } catch let error as Qcow2Error {
       throw error.in(image.path)
     }
+  }
+
+  /// Refuses an image in which a table that stays in use has no reference left: its counts were too low, and
+  /// its cluster would be given away.
+  private func requireTables() throws(Qcow2Error) {
+    func require(_ l1: [UInt64]) throws(Qcow2Error) {
+      for offset in l1 where offset != 0 {
+        try refcounts.requireUse(
+          of: HostRun(first: geometry.cluster(at: HostOffset(offset)), count: 1))
+      }
+    }
+    // A repair has found out what there is, and says what it cannot mend.
+    guard recount == nil else { return }
+    try require(activeL1)
+    for position in table.entries.indices { try require(try l1(at: position)) }
   }
 
   private mutating func settleTrees(_ deltas: [UInt64: Int], _ checkpoint: Checkpoint) throws {
@@ -55,7 +71,9 @@ extension ImageDraft {
     var map = refcounts
     refcounts = RefcountMap(rebuilding: geometry, blocks: [], clusterLimit: 0)
     var copied: Set<UInt64> = []
-    try image.file.readTables(onDisk, geometry: geometry) { offset, words, range in
+    // The last cluster of a file may be there in part.
+    try image.file.readTables(onDisk, geometry: geometry, isZeroPadded: true) {
+      offset, words, range in
       let delta = deltas[offset.bytes] ?? 0
       try map.add(delta, to: geometry.cluster(at: offset))
       if try Self.count(words[range], delta, geometry, &map) { copied.insert(offset.bytes) }

@@ -4,13 +4,6 @@ extension Image {
     try readL1(at: header.l1TableOffset, count: Int(header.l1Size), name: "active L1 table")
   }
 
-  /// The active L1 table, whatever its entries are; empty if it lies behind the end of the file.
-  func readActiveL1Unchecked() throws(Qcow2Error) -> [UInt64] {
-    guard header.l1TableOffset.bytes < UInt64(fileLength) else { return [] }
-    return try file.readWords(
-      count: Int(header.l1Size), at: header.l1TableOffset, isZeroPadded: true)
-  }
-
   /// A snapshot's L1 table as it is on disk, flags included.
   func readL1(of entry: SnapshotEntry) throws(Qcow2Error) -> [UInt64] {
     // An image that was opened for a check has not been asked yet.

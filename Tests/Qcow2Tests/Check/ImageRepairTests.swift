@@ -86,6 +86,8 @@ import Testing
       let report = try image.open(.repair).repair(
         .leaks, commit: CommitID(), catalog: CatalogID())
       #expect(report.exitCode == 0)
+      #expect(try image.number(UInt64.self, at: 72) == bit & 2, "corrupt is not for leaks to clear")
+      _ = try image.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID())
       #expect(try image.number(UInt64.self, at: 72) == 0)
       try image.save("a")
       try image.expectClean()
@@ -152,25 +154,6 @@ import Testing
     #expect(try image.open(.check).check().exitCode == 2)
   }
 
-  @Test("Snapshots behind entries that lead nowhere keep their clusters")
-  func unfollowableSnapshot() throws {
-    let image = try TestImage(size: "4M", [], ["write -P 1 0 256k"])
-    try QemuImg.createSnapshot("a", in: image.path)
-    try QemuIO.run(["write -P 2 0 256k"], on: image.path)
-    let entry = try MetadataMap(image.open()).snapshotTable.lowerBound
-    let place = try image.number(UInt64.self, at: entry)
-    try image.poke(place + 512, at: entry)
-    for scope in RepairScope.allCases {
-      let report = try image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
-      #expect(report.exitCode == 2 && report.leaksFixed == 0)
-    }
-    try image.poke(place, at: MetadataMap(image.open(.check)).snapshotTable.lowerBound)
-    try image.expectClean()
-    #expect(
-      try image.digest(snapshot: 0)
-        == TestImage(size: "4M", [], ["write -P 1 0 256k"]).digest())
-  }
-
   @Test("Too much extra data in a snapshot's entry goes, and everything else stays")
   func excessExtraData() throws {
     let image = try TestImage(size: "4M", [], ["write -P 1 0 256k"])
@@ -196,6 +179,133 @@ import Testing
     for scope in RepairScope.allCases {
       _ = try image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
     }
+    #expect(try image.bytes() == before)
+  }
+
+  @Test("A repair of leaks leaves an image alone in which more is wrong")
+  func leaksOnly() throws {
+    let image = try TestImage(size: "16M", ["lazy_refcounts=on"], ["write -P 1 0 4M"])
+    _ = try Command.attempt(
+      "qemu-io",
+      [
+        "-f", "qcow2", "-d", "unmap", "-c", "write -P 2 8M 1M", "-c", "discard 0 3M", "-c", "flush",
+        "-c", "sigraise 9", image.path,
+      ])
+    let before = try image.bytes()
+    #expect(try image.open(.check).check().leaks > 0)
+    let report = try image.open(.repair).repair(.leaks, commit: CommitID(), catalog: CatalogID())
+    #expect(report.exitCode == 2 && report.leaksFixed == 0)
+    #expect(report.messages.last?.contains("--repair all") == true)
+    #expect(try image.bytes() == before)
+    let mended = try image.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID())
+    #expect(mended.exitCode == 0)
+    try QemuIO.run(["read -P 2 8M 1M", "read -P 1 3M 1M"], on: image.path)
+    try image.expectClean()
+  }
+
+  /// Damage of one structure after which something leads nowhere.
+  private static let lost: [(String, @Sendable (TestImage, MetadataMap) throws -> Void)] = [
+    (
+      "an L1 table at the end of the file",
+      { image, _ in try image.poke(UInt64(image.length() + 65535) / 65536 * 65536, at: 40) }
+    ),
+    (
+      "an L1 entry behind the end",
+      { image, map in
+        let place = map.activeL1.lowerBound
+        try image.poke(image.number(UInt64.self, at: place) ^ 1 << 50, at: place)
+      }
+    ),
+    (
+      "an unaligned snapshot's L1 table",
+      { image, map in
+        let place = map.snapshotTable.lowerBound
+        try image.poke(image.number(UInt64.self, at: place) + 512, at: place)
+      }
+    ),
+    (
+      "reserved bits in an L2 entry",
+      { image, map in
+        let place = map.activeL2s[0].lowerBound
+        try image.poke(image.number(UInt64.self, at: place) | 4, at: place)
+      }
+    ),
+    (
+      "an unaligned refcount block and an unaligned L1 entry",
+      { image, map in
+        let block = map.refcountTable.lowerBound
+        try image.poke(image.number(UInt64.self, at: block) + 512, at: block)
+        let place = map.activeL1.lowerBound
+        try image.poke(image.number(UInt64.self, at: place) + 1024, at: place)
+      }
+    ),
+  ]
+
+  @Test("Where something leads nowhere, nothing is repaired, and that is said", arguments: 0..<5)
+  func nothingIsGivenAway(way: Int) throws {
+    let image = try TestImage(size: "64M", [], ["write -P 1 0 1M", "write -P 2 8M 128k"])
+    try QemuImg.createSnapshot("a", in: image.path)
+    try QemuIO.run(["write -P 3 0 64k"], on: image.path)
+    let map = try MetadataMap(image.open())
+    try image.poke(UInt16(9), at: map.refcount(of: 5))
+    try Self.lost[way].1(image, map)
+    let before = try image.bytes()
+    for scope in RepairScope.allCases {
+      let report = try image.open(.repair).repair(
+        scope, commit: CommitID(), catalog: CatalogID())
+      #expect(report.exitCode != 0, "\(Self.lost[way].0)")
+      #expect(report.messages.last?.hasPrefix("Nothing was repaired: ") == true)
+      #expect(try image.bytes() == before, "\(Self.lost[way].0)")
+    }
+  }
+
+  @Test("Data beyond a disk's end that are no VM state stay, through repairs and changes")
+  func dataBeyondTheEnd() throws {
+    let image = try TestImage(size: "2G", [], ["write -P 1 0 64k", "write -P 2 1G 256k"])
+    let content = try image.digest()
+    try image.poke(UInt64(512 << 20), at: 24)
+    let leak = Int(try image.length() >> 16)
+    try image.setLength(Int64(leak + 1) << 16)
+    try image.poke(UInt16(1), at: MetadataMap(image.open()).refcount(of: leak))
+    for scope in RepairScope.allCases {
+      _ = try image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
+    }
+    try image.save("a")
+    try image.save("b")
+    try image.delete("a")
+    try image.poke(UInt64(2 << 30), at: 24)
+    #expect(try image.digest() == content)
+    try image.expectClean()
+  }
+
+  @Test("Keys that cannot be found are not taken for leaks", arguments: 0..<3)
+  func luksKeys(way: Int) throws {
+    let image = try TestImage(luksSize: "4M", secret: "s")
+    let ext = try #require(try image.open().area.ext(HeaderExtension.luksHeader))
+    let start = UInt64(ext.position)
+    switch way {
+    case 0: try image.poke(UInt32(0x1234_5678), at: start)
+    case 1: try image.poke(image.number(UInt64.self, at: start + 8) + 65536, at: start + 8)
+    default: try image.poke(image.number(UInt64.self, at: start + 16) | 1 << 40, at: start + 16)
+    }
+    let before = try image.bytes()
+    for scope in RepairScope.allCases {
+      let report = try? image.open(.repair).repair(scope, commit: CommitID(), catalog: CatalogID())
+      #expect(report?.exitCode != 0)
+    }
+    #expect(try image.bytes() == before)
+  }
+
+  @Test("References that one bit cannot count keep an image from being repaired")
+  func oneBitCounts() throws {
+    let image = try TestImage(size: "4M", ["refcount_bits=1"], ["write -P 1 0 128k"])
+    let table = try MetadataMap(image.open()).activeL2s[0].lowerBound
+    let first = try image.number(UInt64.self, at: table) & ~TableEntry.copied
+    try image.poke(first, at: table)
+    try image.poke(first, at: table + 8)
+    let before = try image.bytes()
+    let report = try image.open(.repair).repair(.all, commit: CommitID(), catalog: CatalogID())
+    #expect(report.exitCode == 2)
     #expect(try image.bytes() == before)
   }
 }
