@@ -20,10 +20,7 @@ struct SnapshotSurvey {
   init(_ image: Image) throws(Qcow2Error) {
     self.image = image
     geometry = image.geometry
-    // A running program has the refcounts of such an image in memory; what is on disk counts too many.
-    let isDirty = image.header.incompatible.contains(.dirty)
-    let recounted = isDirty ? try? image.recountRefcounts() : nil
-    refcounts = if let recounted { recounted } else { try image.loadRefcounts() }
+    refcounts = try image.currentRefcounts()
     let count = image.table.entries.count
     space = [SnapshotSpace](repeating: SnapshotSpace(), count: count)
     sharedParts = [[HostCluster: UInt32]](repeating: [:], count: count)
