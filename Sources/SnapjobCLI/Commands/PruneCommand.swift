@@ -10,8 +10,8 @@ struct PruneCommand: Verb {
       Of the snapshots whose tags match the pattern and which the catalog's history says that snapjob \
       made, the newest are kept, the others deleted under one commit. Snapshots of other programs stay, \
       also where one has taken the place of snapjob's under the same tag, and so do those whose job the \
-      history has forgotten (400 days). Each tag is listed with the reason. On a terminal this is asked \
-      about.
+      history has forgotten (400 days), and those on files (--file) whose job was interrupted and ended by \
+      recovery. Each tag is listed with the reason. On a terminal this is asked about.
 
       The pattern is a shell's: * any text, ? one character, [a-z] one of a set. Quote it.
 
