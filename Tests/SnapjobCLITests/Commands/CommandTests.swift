@@ -141,6 +141,38 @@ import Testing
     #expect(await run("check nothing").rawValue == 1)
   }
 
+  @Test("a file that cannot be checked or verified is named once, on stderr, also with --json")
+  func fileFailures() async throws {
+    let problem: QMPValue = "/a/x.qcow2: cannot open it"
+    for (command, name) in [("check", "x-snapjob-check"), ("verify", "x-snapjob-verify")] {
+      for option in ["", " --json"] {
+        let run = Run()
+        let targets: [QMPValue] = ["/a/x.qcow2", "x.qcow2", "disk0"]
+        let reply = QMPValue.array(
+          targets.map { target in
+            [
+              "target": target, "filename": "/a/x.qcow2", "problem": problem, "exit-code": 4,
+              "result": ["exit-code": 1, "messages": [problem]],
+            ]
+          })
+        run.endpoint.reply(to: name, with: reply)
+        #expect(await run("\(command) /a/x.qcow2 x.qcow2 disk0\(option)") != .done)
+        #expect(
+          run.err.text == """
+            snapjob: /a/x.qcow2: cannot open it
+            snapjob: /a/x.qcow2: cannot open it
+            snapjob: disk0: /a/x.qcow2: cannot open it
+
+            """)
+        if option.isEmpty {
+          #expect(run.out.text.isEmpty)
+        } else {
+          #expect(try run.jsonLines() == [reply])
+        }
+      }
+    }
+  }
+
   @Test("verify prints a line a state, and ends with 2 when the readers differ")
   func verify() async {
     let run = Run()
