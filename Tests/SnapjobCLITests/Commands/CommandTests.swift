@@ -329,4 +329,14 @@ import Testing
     #expect(await json("job dismiss --all --json") == .done)
     #expect(try json.jsonLines() == [["return": ["dismissed": 2]]])
   }
+
+  @Test("job dismiss --all --all-machines asks for the jobs of all machines and of files")
+  func dismissAllMachines() async throws {
+    for option in ["-A", "--all-machines"] {
+      let run = Run()
+      run.endpoint.reply(to: "x-snapjob-dismiss-all", with: ["dismissed": 1])
+      #expect(await run("job dismiss --all \(option)") == .done)
+      #expect(run.endpoint.arguments(of: "x-snapjob-dismiss-all") == ["all-machines": true])
+    }
+  }
 }
