@@ -90,6 +90,17 @@ import Testing
     #expect(run.endpoint.arguments(of: "snapshot-save")?.text("tag") == "-x")
   }
 
+  @Test("a number of snapshots to keep below 1 is refused as such, with or without =")
+  func keepLast()
+    async
+  {
+    for count in [" -1", "=-1", " 0"] {
+      let run = Run()
+      #expect(await run("prune --match * --keep-last\(count)") == .usage)
+      #expect(run.err.text.contains("--keep-last takes a number of 1 or more"))
+    }
+  }
+
   @Test("wrong usage with --json is told on stdout too") func usageJSON() async throws {
     let run = Run()
     #expect(await run("save --json") == .usage)
