@@ -1,3 +1,4 @@
+import Glibc
 import QMP
 import Snapjob
 import TestOracles
@@ -147,6 +148,31 @@ import Testing
     let all = try await engine.monitor(for: .stored("default")).execute(
       "query-jobs", ["x-all-machines": true])
     #expect(all.elements.map { $0["machine"] } == [.null])
+  }
+
+  @Test(arguments: ["x-snapjob-check", "x-snapjob-verify"])
+  func looksIntoAnImageOnceItsHolderHasLetGoOfIt(command: String) async throws {
+    let path = try image("a.qcow2")
+    let held = try QemuIO.hold(path)
+    defer { held.close() }
+    let pid = held.pid
+    func exitCode(_ engine: Engine) async throws -> QMPValue? {
+      let reply = try await engine.monitor(for: .stored("default")).execute(
+        command, ["targets": [.string(path)]])
+      let image = try #require(reply.elements.first)
+      return image["exit-code"] ?? image["result"]?["exit-code"]
+    }
+    let hasty = try await open()
+    defer { hasty.close() }
+    #expect(try await exitCode(hasty) != 0)
+    let patient = try await Engine.open(
+      catalogPath: catalog, lockPatience: .seconds(60),
+      onWait: { holder in
+        #expect(holder.contains("\(pid)"))
+        kill(pid, SIGKILL)
+      })
+    defer { patient.close() }
+    #expect(try await exitCode(patient) == 0)
   }
 
   @Test func aCatalogThatIsNoneIsRefused() async throws {

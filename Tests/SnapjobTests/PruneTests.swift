@@ -59,4 +59,54 @@ import Testing
     #expect(try QemuImg.snapshotNames(disk) == ["n4", "n2", "n5"])
     #expect(try QemuImg.check(disk).isClean)
   }
+
+  @Test func `what another program takes on another disk while a job is pending stays`()
+    async throws
+  {
+    let engine = try await Engine.open(catalogPath: directory.path("catalog.sqlite"))
+    defer { engine.close() }
+    try Command.run("mkdir", [directory.path("other")])
+    // Both are called disk, as their files are.
+    let other = directory.path("other/disk.qcow2")
+    try QemuImg.create(other, size: "1M")
+    let targets: [Engine.Target] = [.files([disk]), .files([other]), .stored("default")]
+    let monitors = try targets.map { try engine.monitor(for: $0) }
+    for (node, path) in [("disk0", disk), ("disk1", other)] {
+      _ = try await monitors[2].execute(
+        "blockdev-add",
+        [
+          "driver": "qcow2", "node-name": .string(node),
+          "file": ["driver": "file", "filename": .string(path)],
+        ])
+    }
+    for (monitor, node) in [(monitors[0], "disk"), (monitors[2], "disk0")] {
+      for number in 1...2 {
+        let (id, tag) = ("\(node)-\(number)", "\(node)w\(number)")
+        _ = try await monitor.execute(
+          "snapshot-save",
+          [
+            "job-id": .string(id), "tag": .string(tag), "devices": [.string(node)],
+            "vmstate": .string(node), "x-auto-finalize": false,
+          ])
+        while try await monitor.job(id)["status"] != "pending" {
+          try await Task.sleep(for: .milliseconds(2))
+        }
+        try QemuImg.createSnapshot(tag, in: other)
+        _ = try await monitor.execute("job-finalize", ["id": .string(id)])
+        try await monitor.finish(id)
+      }
+    }
+    func removed(_ monitor: any QMPEndpoint, _ pattern: String, _ devices: QMPValue) async throws
+      -> [QMPValue]
+    {
+      try await monitor.execute(
+        "x-snapjob-prune-plan",
+        ["match": .string(pattern), "keep-last": 1, "devices": devices]
+      ).elements.filter { $0["action"] == "remove" }.compactMap { $0["tag"] }
+    }
+    #expect(try await removed(monitors[1], "*", ["disk"]) == [])
+    #expect(try await removed(monitors[2], "*", ["disk1"]) == [])
+    #expect(try await removed(monitors[0], "diskw*", ["disk"]) == ["diskw1"])
+    #expect(try await removed(monitors[2], "disk0w*", ["disk0"]) == ["disk0w1"])
+  }
 }

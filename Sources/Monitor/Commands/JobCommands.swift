@@ -22,11 +22,13 @@ extension CommandTable {
       }
     } + [
       Command(
-        "x-snapjob-dismiss-all",
+        "x-snapjob-dismiss-all", [.optional("all-machines", .boolean)],
         returns: .object(SchemaObject([.required("dismissed", .integer)]))
-      ) { _, context in
+      ) { arguments, context in
+        let isForAll = arguments.flag("all-machines")
         var count: Int64 = 0
-        for record in try context.jobs(ofAllMachines: false) where record.status == .concluded {
+        for record in try context.jobs(ofAllMachines: isForAll)
+        where record.status == .concluded {
           do throws(JobError) {
             try await context.services.runner.apply(.dismiss, to: record.id)
             count += 1

@@ -82,7 +82,7 @@ extension CommandTable {
         of: machine, on: arguments.strings(ifPresent: "devices"), withSpace: false)
       let makers = try context.saves(onMachine: machine.name)
       let verdicts = policy.verdicts(on: listings) { tag, device in
-        makers[tag]?.contains { $0.canHaveMade(device) } ?? false
+        makers[tag]?.contains { $0.hasMade(device, of: machine) } ?? false
       }
       return .array(verdicts.map(\.json))
     },
@@ -116,10 +116,21 @@ extension CommandContext {
 }
 
 extension JobRecord {
-  /// Whether the job can have taken a snapshot: it was taken while the job was there. A snapshot that
-  /// another program has put in its place is older or newer.
-  fileprivate func canHaveMade(_ device: SnapshotListing.Device) -> Bool {
-    guard let concluded else { return false }
+  /// Whether the job has taken a snapshot of its tag.
+  fileprivate func hasMade(_ device: SnapshotListing.Device, of machine: Machine) -> Bool {
+    if let taken = snapshotResult?.takenSnapshots {
+      return taken.contains { $0.isSame(as: device, of: machine) }
+    }
+    return canHaveMade(device, of: machine)
+  }
+
+  /// Whether a job that recovery concluded, of which nobody has kept what it took, can have taken a snapshot:
+  /// it covered the node, and the snapshot was taken while the job was there. Which files a machine without a
+  /// name had is not known.
+  private func canHaveMade(_ device: SnapshotListing.Device, of machine: Machine) -> Bool {
+    guard machine.name != nil, let concluded, let request = snapshotRequest,
+      (snapshotResult?.changedNodes ?? request.devices).contains(device.node.description)
+    else { return false }
     let (seconds, overflow) = device.dateSeconds.multipliedReportingOverflow(by: 1_000_000)
     let date = Timestamp(microseconds: seconds &+ Int64(device.dateNanoseconds / 1000))
     return !overflow && created <= date && date <= concluded

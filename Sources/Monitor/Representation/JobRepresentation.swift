@@ -56,7 +56,8 @@ extension JobRecord {
     return try? JSONDecoder().decode(SnapshotRequest.self, from: Data(arguments.utf8))
   }
 
-  private var snapshotResult: SnapshotResult? {
+  /// What a snapshot job did; nil for other jobs, and for one that recovery concluded.
+  var snapshotResult: SnapshotResult? {
     guard SnapshotRequest.Operation(rawValue: type) != nil, let result else { return nil }
     return try? JSONDecoder().decode(SnapshotResult.self, from: Data(result.utf8))
   }

@@ -87,7 +87,10 @@ public struct StoredImages: MachineImages {
   ) throws(Qcow2Error) -> CheckReport {
     if let repair { return try access.repair(path, repair) }
     do {
-      return try Image.open(path, for: .check).check()
+      return try Image.open(
+        path, for: .check, access: access.files, patience: access.lockPatience,
+        onWait: access.onWait
+      ).check()
     } catch let error as Qcow2Error {
       throw error
     } catch {
@@ -100,7 +103,9 @@ public struct StoredImages: MachineImages {
 
   /// Verifies an image.
   public func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport {
-    try Verification.run(path: path, tag: tag, second: secondReader)
+    try Verification.run(
+      path: path, tag: tag, second: secondReader, files: access.files,
+      patience: access.lockPatience, onWait: access.onWait)
   }
 
   private static func converting<Value>(

@@ -17,9 +17,6 @@ struct ReferenceCounts {
     maximum = order >= 5 ? UInt32.max : UInt32((UInt64(1) << (UInt64(1) << UInt64(order))) - 1)
   }
 
-  /// The first cluster behind all that were ever counted (rounded up to pages).
-  var end: Int { pages.count << Self.pageBits }
-
   /// The count of a cluster.
   subscript(cluster: HostCluster) -> UInt32 {
     let page = cluster.index >> Self.pageBits

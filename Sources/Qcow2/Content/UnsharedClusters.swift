@@ -1,11 +1,12 @@
 extension Image {
   /// Bytes of clusters that the active state uses and no snapshot does: refcount 1.
   ///
-  /// Compressed clusters count as one cluster each.
+  /// Compressed clusters count as one cluster each. The refcounts of an image that was not closed cleanly are
+  /// counted anew, if that can be done.
   public func unsharedActiveByteCount() throws -> Int64 {
     do {
       let geometry = self.geometry
-      let refcounts = try loadRefcounts()
+      let refcounts = try currentRefcounts()
       let own = try readActiveL1().map { HostOffset($0 & TableEntry.offsetMask) }
         .filter { $0.bytes != 0 && refcounts[geometry.cluster(at: $0)] == 1 }
       var count: Int64 = 0

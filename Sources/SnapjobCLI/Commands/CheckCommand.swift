@@ -55,10 +55,16 @@ struct CheckCommand: Verb {
     let name = Table.printable(check.text("target"))
     let report = CheckReport(check["result"] ?? [:])
     if !isOnly, report.isChecked { output.line("\(isFirst ? "" : "\n")\(name):") }
-    for message in report.messages {
-      output.console.err.write((report.isChecked ? "" : "snapjob: \(name): ") + message + "\n")
+    guard report.isChecked else {
+      for message in report.messages {
+        output.failure(
+          TargetFailure(
+            target: check.text("target"), filename: check.text("filename"), problem: message))
+      }
+      return
     }
-    guard report.isChecked, !output.isQuiet else { return }
+    for message in report.messages { output.console.err.write(Table.printable(message) + "\n") }
+    guard !output.isQuiet else { return }
     if let repaired = report.repairText { output.line(repaired) }
     output.line(report.text)
   }

@@ -6,23 +6,32 @@ struct JobDismissCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "dismiss", abstract: "Move concluded jobs to the history.",
     discussion: """
+      --all takes the machine's jobs, with --all-machines those of every machine and those on files \
+      (--file), which belong to none.
+
       Examples:
         snapjob job dismiss save-20261121-041029-1a2b
         snapjob job dismiss --all
+        snapjob job dismiss --all --all-machines
       """)
 
   @Argument(help: "The jobs' ids.") var ids: [String] = []
   @Flag(help: "All concluded jobs of the machine.") var all = false
+  @Flag(
+    name: [.customShort("A"), .long],
+    help: "With --all: of all machines, and jobs on files.") var allMachines = false
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func validate() throws {
     if ids.isEmpty != all { throw ValidationError("name jobs, or --all") }
+    if allMachines, !all { throw ValidationError("--all-machines goes with --all") }
   }
 
   /// Dismisses what has concluded; one by one where the server is no snapjob.
-  private static func dismissAll(on endpoint: any QMPEndpoint) async throws(QMPError) -> QMPValue {
+  private func dismissAll(on endpoint: any QMPEndpoint) async throws(QMPError) -> QMPValue {
     do throws(QMPError) {
-      return try await endpoint.execute("x-snapjob-dismiss-all", nil)
+      return try await endpoint.execute(
+        "x-snapjob-dismiss-all", allMachines ? ["all-machines": true] : nil)
     } catch {
       guard error.errorClass == .commandNotFound else { throw error }
     }
@@ -38,7 +47,7 @@ struct JobDismissCommand: Verb {
     let output = session.output
     return try await session.withEndpoint { endpoint in
       if all {
-        let result = try await Self.dismissAll(on: endpoint)
+        let result = try await dismissAll(on: endpoint)
         output.json(["return": result])
         if !output.isQuiet {
           let count = Int(clamping: result.integer("dismissed"))

@@ -10,8 +10,8 @@ struct PruneCommand: Verb {
       Of the snapshots whose tags match the pattern and which the catalog's history says that snapjob \
       made, the newest are kept, the others deleted under one commit. Snapshots of other programs stay, \
       also where one has taken the place of snapjob's under the same tag, and so do those whose job the \
-      history has forgotten (400 days). Each tag is listed with the reason. On a terminal this is asked \
-      about.
+      history has forgotten (400 days), and those on files (--file) whose job was interrupted and ended by \
+      recovery. Each tag is listed with the reason. On a terminal this is asked about.
 
       The pattern is a shell's: * any text, ? one character, [a-z] one of a set. Quote it.
 
@@ -24,7 +24,9 @@ struct PruneCommand: Verb {
       """)
 
   @Option(help: ArgumentHelp("The pattern for tags.", valueName: "glob")) var match: String
-  @Option(help: ArgumentHelp("How many of the newest to keep, at least 1.", valueName: "number"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How many of the newest to keep, at least 1.", valueName: "number"))
   var keepLast: Int
   @OptionGroup var disks: DiskOptions
   @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
@@ -34,7 +36,8 @@ struct PruneCommand: Verb {
   func validate() throws {
     if match.isEmpty { throw ValidationError("--match needs a pattern that is not empty") }
     if keepLast < 1 {
-      throw ValidationError("--keep-last needs a number above 0; to delete all: snapjob delete")
+      throw ValidationError(
+        "--keep-last takes a number of 1 or more; to delete all: snapjob delete")
     }
   }
 

@@ -44,7 +44,10 @@ struct VerifyCommand: Verb {
         ]))
       output.json(reports)
       let outcomes = reports.elements.map(VerifyReport.init)
-      for outcome in outcomes { outcome.lines.forEach(output.line) }
+      for outcome in outcomes {
+        outcome.lines.forEach(output.line)
+        if let failure = outcome.failure { output.failure(failure) }
+      }
       return VerifyReport.worst(outcomes)
     }
   }

@@ -7,7 +7,7 @@ struct CheckReport {
   init(_ result: QMPValue) { self.result = result }
 
   /// Each problem found, in qemu-img's words.
-  var messages: [String] { result.texts("messages").map(Table.printable) }
+  var messages: [String] { result.texts("messages") }
 
   /// qemu-img's exit code for this image.
   var status: ExitStatus {

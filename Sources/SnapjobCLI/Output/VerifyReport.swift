@@ -39,9 +39,19 @@ struct VerifyReport {
     return statuses.first { $0 != .done } ?? .done
   }
 
-  /// The report for people: a line a state, then what the second reader says.
+  /// Why the image could not be verified; nil if it could.
+  var failure: TargetFailure? {
+    let problem = report.text("problem")
+    guard states.isEmpty, !problem.isEmpty else { return nil }
+    return TargetFailure(
+      target: report.text("target"), filename: report.text("filename"), problem: problem)
+  }
+
+  /// The report for people: a line a state, then what the second reader says; nothing if the image could not
+  /// be verified.
   var lines: [String] {
-    states.flatMap(stateLines)
+    if failure != nil { return [] }
+    return states.flatMap(stateLines)
       + structureProblems.map { "\(name): damaged: \(Table.printable($0))" } + readerLines
   }
 
@@ -80,8 +90,7 @@ struct VerifyReport {
     var lines: [String] = []
     let equal = Quantity.bytes(report.integer("bytes-equal"))
     if !problem.isEmpty {
-      let what = states.isEmpty ? "not verified" : "not compared with \(reader)"
-      lines.append("\(name): \(what): \(problem)")
+      lines.append("\(name): not compared with \(reader): \(problem)")
     } else if differences.isEmpty {
       lines.append("\(name): \(equal) equal to what \(reader) reads")
     } else {

@@ -55,7 +55,7 @@ extension Machine {
     var text = "Snapshot '\(first.tag)' does not exist on \(names). "
     let whole = nodes.filter { node in !lacking.contains { $0.nodes.contains(node) } }
     if whole.isEmpty {
-      text += "See: snapjob list"
+      text += "See: snapjob list" + (name == nil ? " --file PATH" : "")
     } else {
       text += "To compare the others: " + whole.map { "--device \($0.name)" }.joined(separator: " ")
     }

@@ -1,5 +1,5 @@
 public import Jobs
-internal import Qcow2
+public import Qcow2
 
 /// Verifies an image: reads every state to its end, and compares the active one with a second reader.
 public struct Verification {
@@ -16,14 +16,19 @@ public struct Verification {
   ///   - second: the other reader. It is given sound images only; those that it refuses are reported
   ///     as such.
   ///   - progress: told the guest bytes that were gone through.
+  ///   - files: where the image file comes from.
+  ///   - patience: how long to wait while another program holds the image.
+  ///   - onWait: told once, while waiting, who holds it.
   /// - Returns: what was found; damage is in the report.
   /// - Throws: `JobError` if the image cannot be opened, or has no snapshot of that name.
   public static func run(
     path: String, tag: String? = nil, second: any SecondReader,
-    progress: @escaping (UInt64) -> Void = { _ in }
+    progress: @escaping (UInt64) -> Void = { _ in }, files: any FileAccess = PosixFileAccess(),
+    patience: Duration = .zero, onWait: (String) -> Void = { _ in }
   ) throws(JobError) -> VerifyReport {
     do {
-      let image = try Image.open(path, for: .read)
+      let image = try Image.open(
+        path, for: .read, access: files, patience: patience, onWait: onWait)
       var verification = Verification(
         image: image, report: VerifyReport(path: path), progress: progress)
       try verification.readStates(tag: tag)

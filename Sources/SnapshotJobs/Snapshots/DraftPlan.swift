@@ -10,6 +10,8 @@ struct DraftPlan {
   private(set) var actions: [String] = []
   /// What the commit is for recovery.
   let nature: CommitNature
+  /// When the snapshots that are taken were taken; nil if none is.
+  private(set) var takenDate: ImageDraft.SnapshotDate?
   /// For a delete, the tags that are there; nil otherwise.
   private(set) var deletedTags: [String]?
   /// Sentences for the user.
@@ -81,6 +83,7 @@ struct DraftPlan {
           + "old one out with --replace"
           + (missing.isEmpty ? ", or have nothing done with --exist-ok" : ""))
     }
+    takenDate = date
     for (index, member) in members.enumerated() {
       drafts.append(
         try draft(member) { (draft) throws(Qcow2Error) in
@@ -121,6 +124,7 @@ struct DraftPlan {
           "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken))). "
             + "Choose another tag for --save-current")
       }
+      takenDate = date
     }
     for member in members {
       var hasState = false

@@ -15,6 +15,7 @@ struct PreparedSnapshots: PreparedWork {
   /// What the commit is for recovery.
   let nature: CommitNature
   private let locked: OpenImages
+  private let takenDate: ImageDraft.SnapshotDate?
   private let deletedTags: [String]?
   private let remarks: [String]
 
@@ -22,6 +23,7 @@ struct PreparedSnapshots: PreparedWork {
     self.members = members
     self.locked = locked
     nature = plan.nature
+    takenDate = plan.takenDate
     deletedTags = plan.deletedTags
     remarks = plan.remarks
   }
@@ -30,6 +32,7 @@ struct PreparedSnapshots: PreparedWork {
     self.members = members
     self.locked = locked
     nature = plan.nature
+    takenDate = nil
     deletedTags = nil
     remarks = []
   }
@@ -70,6 +73,9 @@ struct PreparedSnapshots: PreparedWork {
     defer { locked.unlock() }
     var result = SnapshotResult(
       bytesWritten: 0, bytesFreed: 0, changedNodes: members.map(\.node.name.description),
+      takenSnapshots: takenDate.map { date in
+        members.map { TakenSnapshot(on: $0.node, date: date) }
+      } ?? [],
       deletedTags: deletedTags, remarks: remarks)
     for member in members {
       result.bytesWritten += member.prepared.bytesWritten

@@ -51,6 +51,8 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
   public var bytesFreed: Int64
   /// The nodes whose images changed; nil where that was not kept.
   public var changedNodes: [String]?
+  /// The snapshots that the job took; nil where that was not kept.
+  public var takenSnapshots: [TakenSnapshot]?
   /// delete: the tags that were on at least one node; nil where that was not kept.
   public var deletedTags: [String]?
   /// Standstill of a live guest, in nanoseconds; nil for stored machines.
@@ -61,11 +63,13 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
   /// Makes a result.
   public init(
     bytesWritten: Int64, bytesFreed: Int64, changedNodes: [String]? = nil,
-    deletedTags: [String]? = nil, pauseNanoseconds: Int64? = nil, remarks: [String] = []
+    takenSnapshots: [TakenSnapshot]? = nil, deletedTags: [String]? = nil,
+    pauseNanoseconds: Int64? = nil, remarks: [String] = []
   ) {
     self.bytesWritten = bytesWritten
     self.bytesFreed = bytesFreed
     self.changedNodes = changedNodes
+    self.takenSnapshots = takenSnapshots
     self.deletedTags = deletedTags
     self.pauseNanoseconds = pauseNanoseconds
     self.remarks = remarks

@@ -149,6 +149,17 @@ import Testing
     #expect(try house.jobs.jobs().map(\.id.description) == ["theirs"])
   }
 
+  @Test func dismissAllOfAllMachinesTakesJobsOnFilesToo() async throws {
+    let house = House()
+    try await house.save("mine")
+    house.jobs.leave(try concluded("theirs", subject: "web01"))
+    house.jobs.leave(try concluded("files", subject: nil))
+    #expect(
+      try await house.execute("x-snapjob-dismiss-all", #"{"all-machines": true}"#)
+        == ["dismissed": 3])
+    #expect(try house.jobs.jobs().isEmpty)
+  }
+
   @Test func theLogHasEveryStatusWithItsTime() async throws {
     let house = House()
     try await house.save("j")

@@ -217,9 +217,9 @@ import Testing
   @Test func plansToRemoveOnlyWhatItsOwnJobsHaveMade() async throws {
     let house = House()
     var listings: [SnapshotListing] = []
-    func list(_ tag: String, at date: Timestamp) throws {
+    func list(_ tag: String, at date: Timestamp, on node: String = "disk0") throws {
       let device = SnapshotListing.Device(
-        node: try NodeName("disk0"), id: "\(listings.count)", vmStateSize: 0, diskSize: 512,
+        node: try NodeName(node), id: "\(listings.count)", vmStateSize: 0, diskSize: 512,
         dateSeconds: date.microseconds / 1_000_000,
         dateNanoseconds: UInt32(date.microseconds % 1_000_000) * 1000, vmClockNanoseconds: 0)
       listings.append(
@@ -234,6 +234,9 @@ import Testing
     house.images.work { _ in throw JobError(.noSpace, "full") }
     let failed = try await house.save("failed", tag: "n5")
     try list("n5", at: failed.created)
+    house.images.work { _ in }
+    // The job was on another node.
+    try list("n6", at: try await house.save("save-n6", tag: "n6").created, on: "disk1")
     let all = listings
     house.images.set { $0.listings = all }
     let plan = try await house.execute(
@@ -245,6 +248,7 @@ import Testing
         ["tag": "n3", "action": "keep", "reason": "not made by snapjob"],
         ["tag": "n4", "action": "keep", "reason": "the newest that matches"],
         ["tag": "n5", "action": "keep", "reason": "not made by snapjob"],
+        ["tag": "n6", "action": "keep", "reason": "not made by snapjob"],
       ])
     for arguments in [#"{"match": "", "keep-last": 1}"#, #"{"match": "*", "keep-last": 0}"#] {
       #expect(await house.refusal("x-snapjob-prune-plan", arguments)?.kind == "usage")

@@ -141,6 +141,38 @@ import Testing
     #expect(await run("check nothing").rawValue == 1)
   }
 
+  @Test("a file that cannot be checked or verified is named once, on stderr, also with --json")
+  func fileFailures() async throws {
+    let problem: QMPValue = "/a/x.qcow2: cannot open it"
+    for (command, name) in [("check", "x-snapjob-check"), ("verify", "x-snapjob-verify")] {
+      for option in ["", " --json"] {
+        let run = Run()
+        let targets: [QMPValue] = ["/a/x.qcow2", "x.qcow2", "disk0"]
+        let reply = QMPValue.array(
+          targets.map { target in
+            [
+              "target": target, "filename": "/a/x.qcow2", "problem": problem, "exit-code": 4,
+              "result": ["exit-code": 1, "messages": [problem]],
+            ]
+          })
+        run.endpoint.reply(to: name, with: reply)
+        #expect(await run("\(command) /a/x.qcow2 x.qcow2 disk0\(option)") != .done)
+        #expect(
+          run.err.text == """
+            snapjob: /a/x.qcow2: cannot open it
+            snapjob: /a/x.qcow2: cannot open it
+            snapjob: disk0: /a/x.qcow2: cannot open it
+
+            """)
+        if option.isEmpty {
+          #expect(run.out.text.isEmpty)
+        } else {
+          #expect(try run.jsonLines() == [reply])
+        }
+      }
+    }
+  }
+
   @Test("verify prints a line a state, and ends with 2 when the readers differ")
   func verify() async {
     let run = Run()
@@ -296,5 +328,15 @@ import Testing
     json.endpoint.reply(to: "x-snapjob-dismiss-all", with: ["dismissed": 2])
     #expect(await json("job dismiss --all --json") == .done)
     #expect(try json.jsonLines() == [["return": ["dismissed": 2]]])
+  }
+
+  @Test("job dismiss --all --all-machines asks for the jobs of all machines and of files")
+  func dismissAllMachines() async throws {
+    for option in ["-A", "--all-machines"] {
+      let run = Run()
+      run.endpoint.reply(to: "x-snapjob-dismiss-all", with: ["dismissed": 1])
+      #expect(await run("job dismiss --all \(option)") == .done)
+      #expect(run.endpoint.arguments(of: "x-snapjob-dismiss-all") == ["all-machines": true])
+    }
   }
 }

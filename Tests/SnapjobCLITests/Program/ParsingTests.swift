@@ -22,7 +22,8 @@ import Testing
       "delete --tag a --file x y", "list", "list --device disk0", "list --file a b",
       "list --all-machines", "query-jobs", "jobs --history -A", "job show j1", "job log j1",
       "job cancel j1", "job pause j1", "job resume j1", "job finalize j1", "job dismiss j1 j2",
-      "job dismiss --all", "job wait j1 j2 --timeout 5", "watch", "watch --job j1", "watch -A",
+      "job dismiss --all", "job dismiss --all -A", "job wait j1 j2 --timeout 5", "watch",
+      "watch --job j1", "watch -A",
       "check", "check disk0 ./x.qcow2", "verify", "verify disk0 ./x.qcow2",
       "verify --tag x", "recover",
       "recover --dry-run", "recover j1 --forward", "recover j1 --abandon -y",
@@ -43,11 +44,13 @@ import Testing
       "save --tag x --finalize-timeout 3", "save --tag x --device a --file b",
       "save --tag x extra", "delete", "delete --tag", "node add disk0", "node create d f",
       "node create d f --size ten", "job", "job show", "job dismiss", "job dismiss j1 --all",
+      "job dismiss j1 -A",
       "job wait", "job wait j1 --timeout soon", "recover --forward", "recover --abandon",
       "recover j1 --forward --abandon", "machine set web01", "machine add", "list --size", "diff",
       "diff --from a",
       "prune", "prune --match *", "prune --keep-last 2", "prune --match * --keep-last 0",
       "prune --match= --keep-last 2", "prune --match * --keep-last=-1",
+      "prune --match * --keep-last -1",
       "--progress loud list", "-q -v list", "save --tag x --file", "--wait-lock -1 list",
       "--connect unix:/x --catalog c list", "qmp query-jobs notjson", "qmp query-jobs []",
       "check --repair some", "list --file a -A", "-m web01 save --tag x --file a",
@@ -85,6 +88,17 @@ import Testing
     let run = Run()
     #expect(await run("save --tag=-x") == .done)
     #expect(run.endpoint.arguments(of: "snapshot-save")?.text("tag") == "-x")
+  }
+
+  @Test("a number of snapshots to keep below 1 is refused as such, with or without =")
+  func keepLast()
+    async
+  {
+    for count in [" -1", "=-1", " 0"] {
+      let run = Run()
+      #expect(await run("prune --match * --keep-last\(count)") == .usage)
+      #expect(run.err.text.contains("--keep-last takes a number of 1 or more"))
+    }
   }
 
   @Test("wrong usage with --json is told on stdout too") func usageJSON() async throws {

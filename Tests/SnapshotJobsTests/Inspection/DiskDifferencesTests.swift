@@ -42,7 +42,11 @@ import Testing
     #expect(
       nowhere
         == JobError(
-          .notFound, "Snapshot 'x' does not exist on disk0, disk1. See: snapjob list"))
+          .notFound,
+          "Snapshot 'x' does not exist on disk0, disk1. See: snapjob list --file PATH"))
+    let stored = Machine(name: "web01", nodes: nodes)
+    let absent = #expect(throws: JobError.self) { try stored.differences(from: "x", to: nil) }
+    #expect(absent?.message.hasSuffix("See: snapjob list") == true)
     let unknown = #expect(throws: JobError.self) {
       try machine.differences(from: "a", to: nil, on: ["disk7"])
     }
