@@ -9,7 +9,7 @@ public import SnapshotJobs
 /// The front door: one catalog, open in this process, with everything that works on it.
 ///
 /// An engine is one worker: the jobs that its monitors start belong to this process and end with
-/// it. Open one, ask it for a ``monitor(for:followsAllMachines:)``, and ``close()`` it when no job
+/// it. Open one, ask it for a ``monitor(for:followsAllMachines:onQuit:)``, and ``close()`` it when no job
 /// of it runs any more.
 public final class Engine: Sendable {
   /// The program's version.

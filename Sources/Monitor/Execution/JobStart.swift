@@ -72,13 +72,25 @@ extension CommandContext {
   ) async throws {
     // Noted before the start: the first event may come before start returns.
     let new = jobs.map(\.options.id).filter { ownJobs.insert($0) }
+    var areCreated = false
+    var failure: JobError?
     do {
       try await whenIdle { () throws(JobError) in
         let requests = jobs.map {
           JobRunner.Request(record: $0.record(onMachine: machineName), work: $0.work)
         }
-        try services.runner.start(requests, grouping, onceCreated: onceCreated)
+        do throws(JobError) {
+          try services.runner.start(requests, grouping) { () throws(JobError) in
+            areCreated = true
+            try onceCreated()
+          }
+        } catch {
+          // What was to be done once they were created is not tried again.
+          guard areCreated else { throw error }
+          failure = error
+        }
       }
+      if let failure { throw failure }
     } catch {
       new.forEach(ownJobs.remove)
       throw error

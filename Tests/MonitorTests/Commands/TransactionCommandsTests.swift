@@ -122,6 +122,16 @@ import Testing
     #expect(try await house.execute("query-jobs") == [])
   }
 
+  @Test func aCommitThatFailedIsNotTriedAgain() async throws {
+    let house = House(busyPatience: .seconds(60))
+    try house.addNode("disk0")
+    house.images.set { $0.commitFailure = JobError(.inUse, "locked") }
+    let arguments = transaction([save("j"), take("disk0", "a")])
+    #expect(await house.refusal("transaction", arguments)?.desc == "locked")
+    #expect(house.images.changes.suffix(1) == ["commit"])
+    #expect(house.images.changes.count { $0 == "commit" } == 1)
+  }
+
   @Test func aBusyMachineUndoesTheSnapshots() async throws {
     let gate = Gate()
     house.images.work { try gate.pass($0) }

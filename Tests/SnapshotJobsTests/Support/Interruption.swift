@@ -12,32 +12,43 @@ extension Workbench {
     _ request: SnapshotRequest, on nodes: [Node], published: [Int] = [], fenced: [Int] = []
   ) throws -> JobID {
     let id = try JobID("interrupted")
-    var job = try jobRecord(id, request)
-    job.transaction = try catalog.insert([job])
+    try interrupt([(id, request)], on: nodes, published: published, fenced: fenced)
+    return id
+  }
+
+  /// Leaves the jobs of one group behind in the same way; the disks count in the jobs' order.
+  func interrupt(
+    _ group: [(id: JobID, request: SnapshotRequest)], on nodes: [Node], published: [Int] = [],
+    fenced: [Int] = []
+  ) throws {
+    var jobs = try group.map { try jobRecord($0.id, $0.request) }
+    let transaction = try catalog.insert(jobs)
     for status in [JobStatus.running, .waiting, .pending] {
-      job.status = status
-      try catalog.record(job, at: Timestamp(microseconds: 2_000_000))
+      for index in jobs.indices {
+        jobs[index].transaction = transaction
+        jobs[index].status = status
+        try catalog.record(jobs[index], at: Timestamp(microseconds: 2_000_000))
+      }
     }
-    let work = SnapshotWork(
-      request, machine: Machine(name: nil, nodes: nodes), access: ImageAccess(log: catalog))
-    guard let prepared = try work.prepare(JobControl()) as? PreparedSnapshots else {
-      throw OracleError("the work prepared something else")
+    let machine = Machine(name: nil, nodes: nodes)
+    let works = try group.map {
+      try SnapshotWork($0.request, machine: machine, access: ImageAccess(log: catalog))
+        .prepareImages(JobControl())
     }
+    let members = works.flatMap(\.members)
     try catalog.append(
       CommitRecord(
-        id: CommitID(), jobs: [id], nature: prepared.nature,
-        created: Timestamp(microseconds: 2_000_000), images: prepared.members.map(ImageCommit.init))
-    )
-    for (index, member) in prepared.members.enumerated() {
+        id: CommitID(), jobs: group.map(\.id), nature: works.count == 1 ? works[0].nature : .other,
+        created: Timestamp(microseconds: 2_000_000), images: members.map(ImageCommit.init)))
+    for (index, member) in members.enumerated() {
       let image = member.prepared.image
       if published.contains(index) { try image.writeFirstSector(member.prepared.after) }
       if fenced.contains(index) {
         try image.writeFirstSector(FirstSector(onDisk: member.prepared.before).fenced.bytes)
       }
     }
-    prepared.abandon()
+    works.forEach { $0.abandon() }
     try restart()
-    return id
   }
 
   /// Three disks with a snapshot `old` and another state since.

@@ -30,7 +30,8 @@ public struct ConversationStep: Sendable {
   }
 }
 
-/// Where snapjob says something else than QEMU 7.2, and why. This list is the documentation.
+/// Where snapjob says something else than QEMU 7.2, and why; for users it is told in the documentation
+/// of `Monitor`, "Differences from QEMU".
 public enum IntendedDifference: String, Sendable, CaseIterable {
   /// The guest of a stored machine does not run: another run state, no CPU, nothing to resume.
   case guestDoesNotRun
