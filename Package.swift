@@ -21,7 +21,7 @@ let package = Package(
   name: "snapjob",
   products: [
     .executable(name: "snapjob", targets: ["SnapjobCLI"]),
-    .library(name: "Snapjob", targets: ["Snapjob"]),
+    .library(name: "Snapjob", targets: ["Snapjob", "QMP"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -89,6 +89,7 @@ let package = Package(
         "Qcow2", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: house),
+    .executableTarget(name: "FollowJob", dependencies: ["Snapjob", "QMP"], swiftSettings: house),
 
     .target(
       name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
@@ -131,7 +132,9 @@ let package = Package(
       swiftSettings: house),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["SnapjobCLI", "DemoDisk", "Qcow2", "TestOracles", system, "Yams"],
+      dependencies: [
+        "SnapjobCLI", "DemoDisk", "FollowJob", "Qcow2", "TestOracles", system, "Yams",
+      ],
       swiftSettings: house),
   ]
 )

@@ -117,6 +117,9 @@ public final class Engine: Sendable {
   /// - Parameter reason: the sentence that cancelled jobs end with.
   public func drain(because reason: String) async { await services.runner.drain(because: reason) }
 
+  /// Ends the event streams of all monitors behind the events so far.
+  public func endEvents() { services.runner.endEvents() }
+
   /// Lets the jobs of this process come to their end; those that wait for a `finalize` are cancelled.
   ///
   /// - Parameter reason: the sentence that cancelled jobs end with.

@@ -78,7 +78,8 @@ public final class QMPService: Sendable {
     }
     for server in servers { server.refuseCommands() }
     await engine.drain(because: "the server is shutting down; nothing was changed")
-    // Their last events are on the way to the clients.
+    // The clients hear of all that before they hear of the end.
+    engine.endEvents()
     await withDiscardingTaskGroup { group in
       for server in servers { group.addTask { await server.stop(reason: reason) } }
     }
@@ -122,6 +123,8 @@ public final class QMPService: Sendable {
     _ pattern: String, _ onReady: @escaping @Sendable () -> Void
   ) async throws(QMPError) {
     var isFirstLook = true
+    // One element for each machine whose clients can connect, or for which that failed.
+    let (settled, feed) = AsyncStream.makeStream(of: Void.self)
     await withDiscardingTaskGroup { group in
       while !isStopping {
         let wanted = (try? engine.machineNames()) ?? []
@@ -133,13 +136,17 @@ public final class QMPService: Sendable {
           let path = pattern.replacing(Self.machinePlaceholder, with: name)
           group.addTask {
             do throws(QMPError) {
-              try await self.serve(name, .path(path)) {}
+              try await self.serve(name, .path(path)) { feed.yield() }
             } catch {
               self.logger.error("\(error.desc)", metadata: ["machine": "\(name)"])
             }
+            feed.yield()
           }
         }
-        if isFirstLook { onReady() }
+        if isFirstLook {
+          for await _ in settled.prefix(wanted.count) {}
+          onReady()
+        }
         isFirstLook = false
         try? await Task.sleep(for: Self.lookPeriod)
       }

@@ -46,11 +46,7 @@ struct Program {
       limit: .seconds(120))
   }
 
-  /// Runs a shell script in which `snapjob` is the built one, whatever its exit code.
-  ///
-  /// - Parameters:
-  ///   - script: the script.
-  ///   - argument: its `$1`.
+  /// Runs a shell script in which `snapjob` is the built one, whatever its exit code; `$1` is the argument.
   func shell(_ script: String, _ argument: String = "") throws -> CommandResult {
     let place = try Self.product("snapjob").split(separator: "/").dropLast()
     let path = "PATH=/\(place.joined(separator: "/")):$PATH"
@@ -95,6 +91,11 @@ struct Program {
   /// Runs the engine's write path or digest.
   @discardableResult func demoDisk(_ arguments: String...) throws -> CommandResult {
     try Command.run(Self.product("DemoDisk"), arguments, directory: directory.path)
+  }
+
+  /// Runs the README's example of the library.
+  func followJob() throws -> CommandResult {
+    try Command.run(Self.product("FollowJob"), [], directory: directory.path)
   }
 
   /// Two registered disks made by qemu-img with content; the options are the second one's, for

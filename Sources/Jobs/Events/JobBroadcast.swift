@@ -7,6 +7,7 @@ final class JobBroadcast: Sendable {
     var lastNumber: Int64 = 0
     var nextSubscriber = 0
     var subscribers: [Int: AsyncStream<JobEvent>.Continuation] = [:]
+    var isFinished = false
   }
 
   /// A follower that leaves this many events unread is cut off.
@@ -19,11 +20,13 @@ final class JobBroadcast: Sendable {
 
   init(store: any JobStore) { self.store = store }
 
-  /// The status changes from now on; finished at once if the store cannot be read.
+  /// The status changes from now on; finished at once if the store cannot be read, or after
+  /// ``finish()``.
   func subscribe() -> AsyncStream<JobEvent> {
     let (stream, continuation) = AsyncStream.makeStream(
       of: JobEvent.self, bufferingPolicy: .bufferingOldest(Self.capacity))
     state.withLock { state in
+      if state.isFinished { return continuation.finish() }
       do throws(JobError) {
         if state.subscribers.isEmpty {
           state.lastNumber = try store.lastEventNumber()
@@ -59,6 +62,16 @@ final class JobBroadcast: Sendable {
     state.withLock { state in
       dropEnded(from: &state)
       if !state.subscribers.isEmpty { try? pass(to: &state) }
+    }
+  }
+
+  /// Passes on what is new in the store, and ends all streams behind it.
+  func finish() {
+    deliver()
+    state.withLock { state in
+      state.isFinished = true
+      for continuation in state.subscribers.values { continuation.finish() }
+      state.subscribers = [:]
     }
   }
 

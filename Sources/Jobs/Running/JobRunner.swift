@@ -132,6 +132,10 @@ public final class JobRunner: Sendable {
     return stream
   }
 
+  /// Ends all streams of ``events()`` behind the events so far; for the end of a process, whose listeners
+  /// are to hear everything.
+  public func endEvents() { ledger.broadcast.finish() }
+
   /// Concludes a job whose process has ended, without touching what it worked on.
   ///
   /// A job that is not `pending` passes `aborting`, with its earlier error or a general one if

@@ -52,10 +52,10 @@ public struct JSONReader: Sendable {
     case .skipped:
       return true
     case .part:
-      bytes.append(byte)
+      store(byte)
       return true
     case .token(let kind):
-      bytes.append(byte)
+      store(byte)
       enter(kind, emit)
       return true
     case .tokenBefore(let kind):
@@ -64,10 +64,21 @@ public struct JSONReader: Sendable {
     case .resumed:
       return false
     case .stray:
-      bytes.append(byte)
+      store(byte)
       emitStray(emit)
       return true
     }
+  }
+
+  /// Above this size the room for a text is not simply doubled.
+  private static let freeGrowth = 1 << 20
+
+  /// Keeps a byte of the text. The room grows to the limit and not, by doubling, far beyond it.
+  private mutating func store(_ byte: UInt8) {
+    if bytes.count == bytes.capacity, bytes.count >= Self.freeGrowth {
+      bytes.reserveCapacity(min(bytes.count * 2, max(bytes.count, limits.byteCount) + 1))
+    }
+    bytes.append(byte)
   }
 
   private mutating func enter(

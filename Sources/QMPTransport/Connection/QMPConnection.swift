@@ -41,10 +41,14 @@ struct QMPConnection {
       let version = try await endpoint.execute("query-version", nil)
       try await outbound.write(Self.line(QMPSession.greeting(version: version)))
       let queue = Queue()
+      let (negotiation, hasBegun) = AsyncStream.makeStream(of: Never.self)
       try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await work(through: queue, outbound) }
+        group.addTask {
+          defer { hasBegun.finish() }
+          try await work(through: queue, outbound) { hasBegun.finish() }
+        }
         do {
-          try await read(inbound, into: queue, outbound)
+          try await read(inbound, into: queue, outbound, after: negotiation)
           // What was asked for is done although the client has no more to say.
           await queue.finish()
           try await group.waitForAll()
@@ -61,27 +65,30 @@ struct QMPConnection {
 
   /// Takes what the client sends.
   private func read(
-    _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, into queue: Queue, _ outbound: Outbound
+    _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, into queue: Queue, _ outbound: Outbound,
+    after negotiation: AsyncStream<Never>
   ) async throws {
     var reader = JSONReader()
     var session = QMPSession(commands: commands)
     for try await buffer in inbound {
       var inputs: [Result<QMPValue, QMPError>] = []
       reader.feed(buffer.readableBytesView) { inputs.append($0) }
-      try await take(inputs, &session, into: queue, outbound)
+      try await take(inputs, &session, into: queue, outbound, after: negotiation)
     }
     var inputs: [Result<QMPValue, QMPError>] = []
     reader.finish { inputs.append($0) }
-    try await take(inputs, &session, into: queue, outbound)
+    try await take(inputs, &session, into: queue, outbound, after: negotiation)
   }
 
   private func take(
     _ inputs: [Result<QMPValue, QMPError>], _ session: inout QMPSession, into queue: Queue,
-    _ outbound: Outbound
+    _ outbound: Outbound, after negotiation: AsyncStream<Never>
   ) async throws {
     for input in inputs {
       let action = session.receive(input)
       if case .execute(let request) = action, request.isOutOfBand {
+        // It overtakes commands, not the reply that allows it to.
+        for await _ in negotiation {}
         try await outbound.write(await reply(to: request))
       } else {
         await queue.send(action, limit: session.queueLimit)
@@ -90,7 +97,9 @@ struct QMPConnection {
   }
 
   /// Executes one command after the other, and passes events on meanwhile.
-  private func work(through queue: Queue, _ outbound: Outbound) async throws {
+  private func work(
+    through queue: Queue, _ outbound: Outbound, onBegin: @Sendable () -> Void
+  ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       defer { group.cancelAll() }
       while let action = await queue.next() {
@@ -101,22 +110,33 @@ struct QMPConnection {
           let events = endpoint.events()
           let last = stopping.announcements()
           try await outbound.write(Self.line(value))
-          group.addTask { try await pass(events, to: outbound) }
-          group.addTask { try await pass(last, to: outbound) }
+          onBegin()
+          group.addTask { try await pass(events, then: last, to: outbound) }
         }
       }
     }
   }
 
-  /// Passes events on. The channel is closed when they end, because the endpoint or the server has come to
-  /// its end, and when too many wait.
-  private func pass(_ events: AsyncStream<QMPEvent>, to outbound: Outbound) async throws {
+  /// Passes events on, and behind them the last words of the server. The channel is closed when they end,
+  /// because the endpoint or the server has come to its end, and when too many wait.
+  private func pass(
+    _ events: AsyncStream<QMPEvent>, then last: AsyncStream<QMPEvent>, to outbound: Outbound
+  ) async throws {
     let waiting = BoundedQueue<QMPEvent>()
+    let (rest, restHasPassed) = AsyncStream.makeStream(of: Never.self)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         for await event in events {
           if await waiting.offer(event, limit: Self.eventLimit) { continue }
           return channel.channel.close(promise: nil)
+        }
+        if !stopping.isStopping { await waiting.finish() }
+        restHasPassed.finish()
+      }
+      group.addTask {
+        for await event in last {
+          await Self.wait(for: rest)
+          _ = await waiting.offer(event, limit: Self.eventLimit + 1)
         }
         await waiting.finish()
       }
@@ -126,6 +146,18 @@ struct QMPConnection {
       try Task.checkCancellation()
       try await channel.channel.writeAndFlush(ByteBuffer()).get()
       channel.channel.close(promise: nil)
+    }
+  }
+
+  /// How long the server's last words wait for the events of an endpoint that does not end them.
+  private static let restPatience = Duration.milliseconds(300)
+
+  private static func wait(for rest: AsyncStream<Never>) async {
+    await withTaskGroup { group in
+      group.addTask { for await _ in rest {} }
+      group.addTask { try? await Task.sleep(for: restPatience) }
+      await group.next()
+      group.cancelAll()
     }
   }
 
