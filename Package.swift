@@ -63,6 +63,8 @@ let package = Package(
       ],
       swiftSettings: house),
     .target(
+      name: "LiveMachine", dependencies: ["QMP", "Jobs", "SnapshotJobs"], swiftSettings: house),
+    .target(
       name: "Monitor", dependencies: ["QMP", "Jobs", "SnapshotJobs", "Qcow2", log],
       swiftSettings: house),
     .systemLibrary(
@@ -72,8 +74,8 @@ let package = Package(
     .target(
       name: "Snapjob",
       dependencies: [
-        "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "QMPTransport", "Libqcow",
-        log, system, "Yams",
+        "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "QMPTransport",
+        "LiveMachine", "Libqcow", log, system, "Yams",
       ],
       swiftSettings: house),
     .executableTarget(
@@ -111,6 +113,9 @@ let package = Package(
         "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", system,
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
+      swiftSettings: house),
+    .testTarget(
+      name: "LiveMachineTests", dependencies: ["LiveMachine", "QMP", "Jobs", "SnapshotJobs"],
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(

@@ -154,7 +154,8 @@ extension Engine {
     return MonitorServices(
       runner: runner, machines: catalog, history: CatalogHistory(catalog: catalog),
       catalog: CatalogCare(catalog: catalog),
-      images: StoredImages(access: access, secondReader: LibqcowReader()),
+      images: StoredImages(access: access, secondReader: LibqcowReader(), live: QEMUMachines()),
+      live: QEMUMachines(),
       recovery: Recovery(log: catalog, runner: runner), busyPatience: lockPatience, onWait: onWait,
       version: version)
   }

@@ -88,6 +88,25 @@ struct Program {
       output: null, error: null)
   }
 
+  /// Starts a program that connects to a socket and does nothing; returns once it is connected.
+  func startClient(of socket: String) throws -> ChildProcess {
+    let null = try FileDescriptor.open("/dev/null", .readWrite)
+    let (readEnd, writeEnd) = try FileDescriptor.pipe()
+    defer { for end in [null, readEnd, writeEnd] { try? end.close() } }
+    let client = try ChildProcess(
+      ["socat", "-u", "UNIX-CONNECT:\(socket)", "STDOUT"], input: null, output: writeEnd,
+      error: null)
+    // The greeting: from then on the monitor is this client's.
+    var byte: UInt8 = 0
+    _ = try withUnsafeMutableBytes(of: &byte) { try readEnd.read(into: $0) }
+    return client
+  }
+
+  /// Removes a file of the directory.
+  func removeFile(_ name: String) throws {
+    guard unlink(path(name)) == 0 else { throw OracleError("cannot remove \(name): \(errno)") }
+  }
+
   /// Runs the engine's write path or digest.
   @discardableResult func demoDisk(_ arguments: String...) throws -> CommandResult {
     try Command.run(Self.product("DemoDisk"), arguments, directory: directory.path)

@@ -26,7 +26,10 @@ struct CatalogMigrations: Sendable {
         sql: "INSERT INTO meta (only_row, catalog_id, created) VALUES (1, ?, ?)",
         arguments: [CatalogID().bytes.asData, Clock.now().microseconds])
       try db.execute(sql: "INSERT INTO machine (name) VALUES ('default')")
-    }
+    },
+    CatalogMigration(name: "2-monitor") { db in
+      try db.execute(sql: "ALTER TABLE machine ADD COLUMN monitor TEXT")
+    },
   ])
 
   /// The schema version that these steps lead to.

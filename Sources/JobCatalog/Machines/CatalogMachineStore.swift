@@ -23,6 +23,11 @@ extension Catalog: MachineStore {
     try database.write { db in try MachineTable(db).remove(name) }
   }
 
+  /// Says where the machine's monitor listens while it runs.
+  public func setMonitor(_ address: String?, ofMachine name: String) throws(JobError) {
+    try database.write { db in try MachineTable(db).setMonitor(address, of: name) }
+  }
+
   /// Chooses the node that keeps device state; it must be one of the machine's nodes.
   public func setVMState(_ node: NodeName?, ofMachine name: String) throws(JobError) {
     try database.write { db in try MachineTable(db).setVMState(node, of: name) }

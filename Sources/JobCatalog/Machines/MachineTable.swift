@@ -35,7 +35,8 @@ struct MachineTable {
           isReadOnly: try node.value("read_only"), isExcluded: try node.value("excluded"))
       },
       vmstate: try row.optional("vmstate", as: String.self) == nil
-        ? nil : row.checked("vmstate", NodeName.init))
+        ? nil : row.checked("vmstate", NodeName.init),
+      monitor: try row.optional("monitor", as: String.self))
   }
 
   /// Adds a machine without nodes.
@@ -75,6 +76,13 @@ struct MachineTable {
           + "not done. To settle it: snapjob recover")
     }
     try db.execute(sql: "DELETE FROM machine WHERE number = ?", arguments: [number])
+  }
+
+  /// Says where the machine's monitor listens.
+  func setMonitor(_ address: String?, of name: String) throws {
+    let number = try number(name)
+    try db.execute(
+      sql: "UPDATE machine SET monitor = ? WHERE number = ?", arguments: [address, number])
   }
 
   /// Chooses the node that keeps device state.

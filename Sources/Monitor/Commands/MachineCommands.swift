@@ -43,14 +43,22 @@ extension CommandTable {
           .array(
             .object(
               SchemaObject([.optional("node-name", .string), .required("filename", .string)])))),
+        .optional("qmp", .string),
       ]
     ) { arguments, context in
       let name = try arguments.string("name")
-      let nodes = try context.newNodes(try arguments.objects("disks"))
+      let monitor = arguments.string(ifPresent: "qmp")
+      var nodes = try context.newNodes(try arguments.objects("disks"))
+      if let monitor {
+        nodes += try await context.services.live.disks(at: monitor).filter { found in
+          !found.isExcluded && !nodes.contains { $0.path == found.path || $0.name == found.name }
+        }
+      }
       let machines = context.services.machines
       try machines.addMachine(named: name)
       do throws(JobError) {
         for node in nodes { try machines.addNode(node, toMachine: name) }
+        if let monitor { try machines.setMonitor(monitor, ofMachine: name) }
       } catch {
         try machines.removeMachine(named: name)
         throw error
@@ -75,6 +83,9 @@ extension CommandTable {
       ]
     ) { arguments, context in
       let name = try arguments.string("name")
+      if let node = arguments.string(ifPresent: "exclude") {
+        try await context.registerRunningDisk(node, ofMachine: name)
+      }
       let machine = try context.services.machines.machine(named: name)
       try context.apply(try MachineChange(arguments, to: machine, context), toMachine: name)
     },
@@ -82,6 +93,14 @@ extension CommandTable {
 }
 
 extension CommandContext {
+  /// A disk of the running machine that is to be left out need not be registered before.
+  fileprivate func registerRunningDisk(_ node: String, ofMachine name: String) async throws {
+    let machine = try services.machines.machine(named: name)
+    guard let address = machine.monitor, machine.node(node) == nil else { return }
+    let found = try await services.live.disks(at: address).first { $0.name.description == node }
+    if let found { try services.machines.addNode(found, toMachine: name) }
+  }
+
   /// Nodes for a new machine; those without a name become `disk0`, `disk1`, ….
   fileprivate func newNodes(_ disks: [Arguments]) throws -> [Node] {
     let given = Set(disks.compactMap { $0.string(ifPresent: "node-name") })
@@ -111,6 +130,7 @@ extension Machine {
   /// The machine as `x-snapjob-machine-show` tells of it.
   fileprivate var json: QMPValue {
     var members: [QMPValue.Member] = [.init("name", QMPValue(name))]
+    if let monitor { members.append(.init("qmp", .string(monitor))) }
     if let vmstate { members.append(.init("vmstate", .string(vmstate.description))) }
     if let node = vmstate ?? coveredNodes.first?.name {
       members.append(.init("vmstate-node", .string(node.description)))
@@ -131,7 +151,7 @@ extension Machine {
   fileprivate static let schema = SchemaObject(
     "SnapjobMachine",
     [
-      .nullable("name", .string), .optional("vmstate", .string),
+      .nullable("name", .string), .optional("qmp", .string), .optional("vmstate", .string),
       .optional("vmstate-node", .string),
       .required(
         "nodes",

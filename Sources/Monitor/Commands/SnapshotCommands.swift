@@ -42,7 +42,10 @@ extension SnapshotRequest.Operation {
         .optional("x-exist-ok", .boolean), .optional("x-replace", .boolean),
       ]
     case .load:
-      [jobID, tag, vmstate, devices, .optional("x-save-current", .string)]
+      [
+        jobID, tag, vmstate, devices, .optional("x-save-current", .string),
+        .optional("x-no-resume", .boolean),
+      ]
     case .delete:
       [
         jobID, tag, devices, .optional("x-more-tags", .array(.string)),
@@ -61,6 +64,7 @@ extension SnapshotRequest {
     diskOnly = arguments.flag("x-disk-only")
     existOK = arguments.flag("x-exist-ok")
     replace = arguments.flag("x-replace")
+    noResume = arguments.flag("x-no-resume") ? true : nil
     saveCurrent = arguments.string(ifPresent: "x-save-current")
     moreTags = arguments.strings(ifPresent: "x-more-tags") ?? []
     mustExist = arguments.flag("x-must-exist")

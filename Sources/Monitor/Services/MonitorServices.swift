@@ -13,6 +13,8 @@ public struct MonitorServices: Sendable {
   public let catalog: any CatalogMaintenance
   /// The way to images.
   public let images: any MachineImages
+  /// The way to machines that run.
+  public let live: any LiveMachines
   /// Settles what earlier processes left.
   public let recovery: Recovery
   /// How long a job waits for another one on the same machine to conclude; zero for not at all.
@@ -25,7 +27,8 @@ public struct MonitorServices: Sendable {
   /// Collects the services.
   public init(
     runner: JobRunner, machines: any MachineStore, history: any JobHistory,
-    catalog: any CatalogMaintenance, images: any MachineImages, recovery: Recovery,
+    catalog: any CatalogMaintenance, images: any MachineImages,
+    live: any LiveMachines = NoLiveMachines(), recovery: Recovery,
     busyPatience: Duration = .zero, onWait: @escaping @Sendable (String) -> Void = { _ in },
     version: String
   ) {
@@ -34,6 +37,7 @@ public struct MonitorServices: Sendable {
     self.history = history
     self.catalog = catalog
     self.images = images
+    self.live = live
     self.recovery = recovery
     self.busyPatience = busyPatience
     self.onWait = onWait

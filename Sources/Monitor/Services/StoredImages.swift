@@ -6,15 +6,21 @@ public import SnapshotJobs
 public struct StoredImages: MachineImages {
   private let access: ImageAccess
   private let secondReader: any SecondReader
+  private let live: any LiveMachines
 
   /// Makes the way to images.
   ///
   /// - Parameters:
   ///   - access: commit records, and the patience with images that other programs hold.
   ///   - secondReader: what `verify` compares our own reader with.
-  public init(access: ImageAccess, secondReader: any SecondReader) {
+  ///   - live: the way to machines that run, whose images are QEMU's to change.
+  public init(
+    access: ImageAccess, secondReader: any SecondReader,
+    live: any LiveMachines = NoLiveMachines()
+  ) {
     self.access = access
     self.secondReader = secondReader
+    self.live = live
   }
 
   /// Looks at a node's image without locking it.
@@ -36,7 +42,9 @@ public struct StoredImages: MachineImages {
 
   /// The work of a snapshot job.
   public func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork {
-    SnapshotWork(request, machine: machine, access: access)
+    let stored = SnapshotWork(request, machine: machine, access: access)
+    guard let address = machine.monitor else { return stored }
+    return live.work(request, on: machine, at: address, stored: stored)
   }
 
   /// Prepares what a snapshot job would do.
@@ -57,14 +65,24 @@ public struct StoredImages: MachineImages {
   public func plan(
     _ request: SnapshotRequest, on machine: Machine
   ) throws(JobError) -> [NodePlan] {
-    try request.plan(on: machine, access: access)
+    if let address = machine.monitor,
+      let plan = try live.plan(request, on: machine, at: address)
+    {
+      return plan
+    }
+    return try request.plan(on: machine, access: access)
   }
 
   /// The bytes that a load would lose.
   public func bytesAtRisk(
     _ request: SnapshotRequest, on machine: Machine
   ) throws(JobError) -> Int64 {
-    try request.bytesAtRisk(on: machine, access: access)
+    do throws(JobError) {
+      return try request.bytesAtRisk(on: machine, access: access)
+    } catch {
+      guard error.kind == .inUse, machine.monitor != nil else { throw error }
+      return try request.bytesAtRisk(lookingAt: machine)
+    }
   }
 
   /// Creates an empty image.

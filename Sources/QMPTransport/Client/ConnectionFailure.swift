@@ -11,8 +11,6 @@ extension QMPError {
       return
     }
     switch Self.number(of: error) {
-    case ENOENT, ECONNREFUSED:
-      self = .connection(address, "nobody listens there. Is the server running?")
     case EACCES, EPERM:
       self.init(
         .genericError, "\(address): no permission to connect. Ask as the server's user, or as root",
@@ -22,6 +20,11 @@ extension QMPError {
     case nil:
       self = .connection(address, "cannot connect: \(error)")
     }
+  }
+
+  /// Whether a connection failed because there is no socket, or nobody who listens at it any more.
+  static func meansNobodyListens(_ error: any Error) -> Bool {
+    [ENOENT, ECONNREFUSED].contains(number(of: error))
   }
 
   /// A server that accepts a connection and does not greet serves somebody else.

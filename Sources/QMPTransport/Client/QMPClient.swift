@@ -43,6 +43,22 @@ public final class QMPClient: QMPEndpoint {
   public static func connect(
     to address: QMPAddress, greetingWithin limit: Duration = QMPClient.greetingLimit
   ) async throws(QMPError) -> QMPClient {
+    guard let client = try await connectIfListening(to: address, greetingWithin: limit) else {
+      throw .connection(address, "nobody listens there. Is the server running?")
+    }
+    return client
+  }
+
+  /// Connects, and negotiates, if there is a server.
+  ///
+  /// - Parameters:
+  ///   - address: where it may be.
+  ///   - limit: how long it has for its greeting.
+  /// - Returns: the client; nil if there is no socket, or nobody listens there any more.
+  /// - Throws: as ``connect(to:greetingWithin:)``; whether somebody is there is not known then.
+  public static func connectIfListening(
+    to address: QMPAddress, greetingWithin limit: Duration = QMPClient.greetingLimit
+  ) async throws(QMPError) -> QMPClient? {
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     let promise = loop.makePromise(of: Correspondence.Greeting.self)
     let correspondence = Correspondence(with: address, greeting: promise)
@@ -52,6 +68,7 @@ public final class QMPClient: QMPEndpoint {
     } catch {
       let failure = QMPError(connecting: error, to: address)
       promise.fail(failure)
+      if QMPError.meansNobodyListens(error) { return nil }
       throw failure
     }
     let deadline = loop.scheduleTask(in: TimeAmount(limit)) {

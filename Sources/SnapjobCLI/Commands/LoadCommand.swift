@@ -27,6 +27,8 @@ struct LoadCommand: Verb {
   @Option(
     help: ArgumentHelp("Save the present state under this tag first.", valueName: "tag"))
   var saveCurrent: String?
+  @Flag(help: "Leave a running machine stopped if it refuses before anything was changed.")
+  var noResume = false
   @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
   @OptionGroup(title: "Job options") var job: JobOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
@@ -35,6 +37,7 @@ struct LoadCommand: Verb {
     var order = SnapshotOrder(verb: .load, tags: [tag.name])
     order.vmstate = vmstate
     order.saveCurrent = saveCurrent
+    if noResume { order.members.append(.init("x-no-resume", true)) }
     if let saveCurrent { order.members.append(.init("x-save-current", .string(saveCurrent))) }
     return try await SnapshotRun(
       order: order, diskOptions: disks, job: job, isConfirmed: yes, session: session

@@ -11,6 +11,7 @@ struct MachineAddCommand: Verb {
 
       Example:
         snapjob machine add web01 --disk root=/img/web01.qcow2 --disk /img/web01-data.qcow2
+        snapjob machine add vm1 --qmp unix:/run/vm1.qmp
       """)
 
   @Argument(help: "The machine's name.") var name: String
@@ -19,16 +20,27 @@ struct MachineAddCommand: Verb {
     help: ArgumentHelp("A disk; may be repeated.", valueName: "[node=]file"),
     completion: .file())
   var disks: [DiskArgument] = []
-  @Option(help: .hidden) var qmp: String?
+  @Option(
+    help: ArgumentHelp(
+      "The QMP monitor of the running machine: its writable qcow2 disks are added.",
+      discussion: """
+        While somebody listens there, save, load and delete are done by QEMU; while nobody does, on \
+        the files.
+        """,
+      valueName: "unix:path"))
+  var qmp: String?
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
-  func perform(in session: Session) async throws -> ExitStatus {
-    if qmp != nil {
-      throw CommandFailure(
-        .failed,
-        "live machines (--qmp) are not supported by this version; a machine is files on disk. "
-          + "Name them: snapjob machine add \(name) --disk FILE")
+  /// The monitor's address, with an absolute path.
+  private func monitor(_ session: Session) throws(CommandFailure) -> QMPValue? {
+    guard let qmp else { return nil }
+    guard qmp.hasPrefix("unix:"), qmp.utf8.count > "unix:".utf8.count else {
+      throw CommandFailure(.usage, "'\(qmp)' is no monitor of a machine. Write --qmp unix:PATH")
     }
+    return .string("unix:" + session.host.absolute(String(qmp.dropFirst("unix:".count))))
+  }
+
+  func perform(in session: Session) async throws -> ExitStatus {
     let list = disks.map { disk -> QMPValue in
       .present([
         "node-name": disk.node.map { .string($0) },
@@ -37,7 +49,10 @@ struct MachineAddCommand: Verb {
     }
     try await session.withEndpoint(machine: Settings.defaultMachine) { endpoint in
       _ = try await endpoint.execute(
-        "x-snapjob-machine-add", ["name": .string(name), "disks": .array(list)])
+        "x-snapjob-machine-add",
+        .present([
+          "name": .string(name), "disks": .array(list), "qmp": try monitor(session),
+        ]))
     }
     session.output.acknowledge()
     return .done

@@ -20,6 +20,8 @@ struct MachineShowCommand: Verb {
     }
     session.output.json(machine)
     session.output.line("machine: \(machine.text("name"))")
+    let monitor = machine.text("qmp")
+    if !monitor.isEmpty { session.output.line("monitor: \(monitor)") }
     let node = machine.text("vmstate-node")
     if !node.isEmpty {
       session.output.line("vm state on: \(node)\(machine["vmstate"] == nil ? " (the first)" : "")")

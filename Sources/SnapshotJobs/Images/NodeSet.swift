@@ -32,6 +32,16 @@ struct NodeSet {
 }
 
 extension SnapshotRequest {
+  /// The nodes that the request names, in its order.
+  ///
+  /// - Parameter machine: whose nodes.
+  /// - Returns: the nodes.
+  /// - Throws: `JobError` if there are none, one is unknown, listed twice or read-only, or the node for
+  ///   device state is not among them.
+  public func nodes(of machine: Machine) throws(JobError) -> [Node] {
+    try NodeSet(self, machine: machine).nodes
+  }
+
   /// Checks the tags of a request before anything is opened.
   ///
   /// - Throws: `JobError` (usage) for the first tag that no snapshot can have.

@@ -1,6 +1,6 @@
 public import Jobs
 
-/// A named set of nodes whose disks are files.
+/// A named set of nodes whose disks are files, and which may be running as a virtual machine.
 public struct Machine: Sendable, Hashable {
   /// The one that exists without being added.
   public static let defaultName = "default"
@@ -12,11 +12,16 @@ public struct Machine: Sendable, Hashable {
   /// The node that keeps device state, if the user has chosen one.
   public let vmstate: NodeName?
 
+  /// The address of its monitor, where it listens while it runs as a virtual machine; nil for a machine
+  /// that is files only.
+  public let monitor: String?
+
   /// Makes a machine.
-  public init(name: String?, nodes: [Node], vmstate: NodeName? = nil) {
+  public init(name: String?, nodes: [Node], vmstate: NodeName? = nil, monitor: String? = nil) {
     self.name = name
     self.nodes = nodes
     self.vmstate = vmstate
+    self.monitor = monitor
   }
 
   /// The node with this name; nil if there is none.

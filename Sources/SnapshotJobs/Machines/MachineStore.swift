@@ -16,6 +16,9 @@ public protocol MachineStore: Sendable {
   /// Forgets a machine and its nodes; its jobs stay in the history. Throws in use while one of its
   /// jobs is not concluded, and a conflict while a commit record of its images is open.
   func removeMachine(named name: String) throws(JobError)
+  /// Says where the machine's monitor listens while it runs; nil for a machine that is files only.
+  func setMonitor(_ address: String?, ofMachine name: String) throws(JobError)
+
   /// Chooses the node that keeps device state; nil for the first.
   func setVMState(_ node: NodeName?, ofMachine name: String) throws(JobError)
   /// Adds a node at the end. Throws a conflict (`Duplicate nodes with node-name='<name>'`) if the

@@ -13,7 +13,18 @@ public struct NodePlan: Sendable, Hashable, Codable {
   public let bytesToWrite: Int64
   /// Bytes of clusters that would become free: what only the snapshots that go away refer to, and for a
   /// load what only the state that is lost refers to.
-  public var bytesToFree: Int64 = 0
+  public var bytesToFree: Int64
+
+  /// Makes a plan.
+  public init(
+    node: String, path: String, action: String, bytesToWrite: Int64, bytesToFree: Int64 = 0
+  ) {
+    self.node = node
+    self.path = path
+    self.action = action
+    self.bytesToWrite = bytesToWrite
+    self.bytesToFree = bytesToFree
+  }
 }
 
 extension SnapshotRequest {
@@ -47,6 +58,16 @@ extension SnapshotRequest {
           bytesToWrite: bytesToWrite, bytesToFree: bytesToFree))
     }
     return plans
+  }
+
+  /// The same while a virtual machine holds the images: they are looked at without locks. What the machine
+  /// has not written yet is not in it.
+  public func bytesAtRisk(lookingAt machine: Machine) throws(JobError) -> Int64 {
+    var total: Int64 = 0
+    for node in try NodeSet(self, machine: machine).nodes {
+      total += try node.look { image in try image.unsharedActiveByteCount() }
+    }
+    return total
   }
 
   /// For a load: the bytes in active clusters that are in no snapshot, over all devices; the load loses

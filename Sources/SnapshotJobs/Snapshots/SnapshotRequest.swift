@@ -29,6 +29,8 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
   public var replace = false
   /// load: save the present state under this tag in the same commit.
   public var saveCurrent: String?
+  /// load: a running machine that refuses stays stopped; nil where that was not kept.
+  public var noResume: Bool?
   /// delete: more tags for the same commit.
   public var moreTags: [String] = []
   /// delete: a tag that is on no device is an error (QEMU calls that success).

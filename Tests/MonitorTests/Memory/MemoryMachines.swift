@@ -30,8 +30,16 @@ final class MemoryMachines: MachineStore {
     state.withLock { state in state.removeAll { $0.name == name } }
   }
 
+  func setMonitor(_ address: String?, ofMachine name: String) throws(JobError) {
+    try change(name) { machine in
+      Machine(name: name, nodes: machine.nodes, vmstate: machine.vmstate, monitor: address)
+    }
+  }
+
   func setVMState(_ node: NodeName?, ofMachine name: String) throws(JobError) {
-    try change(name) { machine in Machine(name: name, nodes: machine.nodes, vmstate: node) }
+    try change(name) { machine in
+      Machine(name: name, nodes: machine.nodes, vmstate: node, monitor: machine.monitor)
+    }
   }
 
   func addNode(_ node: Node, toMachine name: String) throws(JobError) {
@@ -39,7 +47,9 @@ final class MemoryMachines: MachineStore {
       if machine.node(node.name.description) != nil {
         throw JobError(.conflict, "Duplicate nodes with node-name='\(node.name)'")
       }
-      return Machine(name: name, nodes: machine.nodes + [node], vmstate: machine.vmstate)
+      return Machine(
+        name: name, nodes: machine.nodes + [node], vmstate: machine.vmstate,
+        monitor: machine.monitor)
     }
   }
 
@@ -48,13 +58,16 @@ final class MemoryMachines: MachineStore {
   ) throws(JobError) {
     try change(machine) { old in
       Machine(
-        name: machine, nodes: old.nodes.map { $0.name == name ? node : $0 }, vmstate: old.vmstate)
+        name: machine, nodes: old.nodes.map { $0.name == name ? node : $0 }, vmstate: old.vmstate,
+        monitor: old.monitor)
     }
   }
 
   func removeNode(_ name: NodeName, fromMachine machine: String) throws(JobError) {
     try change(machine) { old in
-      Machine(name: machine, nodes: old.nodes.filter { $0.name != name }, vmstate: old.vmstate)
+      Machine(
+        name: machine, nodes: old.nodes.filter { $0.name != name }, vmstate: old.vmstate,
+        monitor: old.monitor)
     }
   }
 

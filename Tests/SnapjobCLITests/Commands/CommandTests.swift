@@ -76,8 +76,8 @@ import Testing
 
   @Test("a live machine is refused with a sentence") func live() async {
     let run = Run()
-    #expect(await run("machine add web01 --qmp unix:/x") == .failed)
-    #expect(run.err.text.contains("live machines (--qmp) are not supported by this version"))
+    #expect(await run("machine add web01 --qmp tcp:h:1") == .usage)
+    #expect(run.err.text.contains("Write --qmp unix:PATH"))
     #expect(run.endpoint.calls.isEmpty)
   }
 

@@ -135,7 +135,7 @@ import Testing
   }
 
   @Test("what is not built yet is not shown in help") func hidden() async {
-    let words = ["bitmap", "--qmp", "--x-detached"]
+    let words = ["bitmap", "--x-detached"]
     for line in ["--help", "list --help", "check --help", "machine add --help", "save --help"] {
       let run = Run()
       _ = await run(line)

@@ -1,0 +1,55 @@
+import Glibc
+import QMP
+import SnapshotJobs
+
+/// A disk of a running machine, as its monitor tells of it now.
+struct LiveDisk: Sendable, Hashable {
+  /// A snapshot in its image.
+  struct Snapshot: Sendable, Hashable {
+    let id: String
+    let name: String
+    let vmStateSize: Int64
+  }
+
+  /// The block node's name for this boot; made-up ones (`#block…`) change at each start.
+  let node: String
+  /// What a user would call it: node name, drive id or device id, whichever he has given.
+  let label: String?
+  /// The file, if it is one.
+  let path: String?
+  /// The driver of the node, `qcow2` for example.
+  let driver: String
+  /// Whether it holds firmware variables.
+  let isFlash: Bool
+  /// Whether a device of the guest has it. A node without a device does not change by itself.
+  let isAttached: Bool
+  /// Dirty bitmaps on the node; those without a name are called so.
+  let bitmaps: [String]
+  /// The snapshots in the image.
+  let snapshots: [Snapshot]
+
+  /// Whether QEMU can take a snapshot of it.
+  var canTakeSnapshots: Bool { driver == "qcow2" }
+
+  /// How it is named in sentences, with its file.
+  var description: String {
+    let name = label ?? node
+    return path.map { "\(name) (\($0), \(driver))" } ?? "\(name) (\(driver))"
+  }
+
+  /// Whether the disk is this file, by whatever path.
+  func isFile(_ other: String) -> Bool {
+    guard let path else { return false }
+    if path == other { return true }
+    guard let own = Self.identity(path), let theirs = Self.identity(other) else { return false }
+    return own == theirs
+  }
+
+  private static func identity(_ path: String) -> [UInt64]? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    // A block device is its number, by whatever name.
+    if status.st_mode & S_IFMT == S_IFBLK { return [UInt64(status.st_rdev)] }
+    return [UInt64(status.st_dev), UInt64(status.st_ino)]
+  }
+}

@@ -1,0 +1,65 @@
+public import Jobs
+import QMP
+public import SnapshotJobs
+
+/// Finds out which disks a running machine has.
+public struct MachineDiscovery: Sendable {
+  private let connector: LiveConnector
+
+  /// Makes a discovery.
+  public init(_ connector: LiveConnector) { self.connector = connector }
+
+  /// The writable disks of the machine behind an address, by the names that they can have as nodes: the
+  /// user's own where they are names of nodes and differ, else `disk0`, `disk1`, ….
+  ///
+  /// - Parameter address: its monitor's, `unix:PATH`.
+  /// - Returns: the nodes; those that cannot take part in snapshots are marked as excluded.
+  /// - Throws: `JobError` of kind `connection` if the machine does not run or cannot be asked.
+  public func disks(at address: String) async throws(JobError) -> [Node] {
+    do {
+      guard let connection = try await connector.connect(address) else {
+        throw JobError(
+          .connection,
+          "\(address): nobody listens there. Start the machine, or name its disks: --disk FILE")
+      }
+      let scan: DiskScan
+      do {
+        scan = try await DiskScan(connection.endpoint)
+        await connection.close()
+      } catch {
+        await connection.close()
+        throw error
+      }
+      return try Self.nodes(scan.disks)
+    } catch {
+      throw JobError(monitor: error)
+    }
+  }
+
+  private static func nodes(_ disks: [LiveDisk]) throws(JobError) -> [Node] {
+    var names = Set<NodeName>()
+    var nodes: [Node] = []
+    var number = 0
+    for disk in disks {
+      guard let path = disk.path else {
+        // It has no file that could be looked at; a job names it.
+        if disk.canTakeSnapshots {
+          throw JobError(
+            .refused,
+            "\(disk.description): QEMU does not tell the absolute path of its file. Start the machine "
+              + "with absolute paths")
+        }
+        continue
+      }
+      var name = disk.label.flatMap { try? NodeName($0) }
+      while name.map(names.contains) ?? true {
+        name = try NodeName("disk\(number)")
+        number += 1
+      }
+      guard let name else { continue }
+      names.insert(name)
+      nodes.append(Node(name: name, path: path, isExcluded: !disk.canTakeSnapshots))
+    }
+    return nodes
+  }
+}

@@ -1,0 +1,57 @@
+import Jobs
+import QMP
+
+/// One job of QEMU, from its command to its dismissal.
+struct QEMUJob: Sendable {
+  /// How it ended.
+  struct Outcome: Sendable {
+    /// QEMU's sentence if it failed.
+    let error: String?
+    /// How long the guest stood still, in nanoseconds; nil if it did not, or still does.
+    let pauseNanoseconds: Int64?
+  }
+
+  /// Its id in QEMU; nobody else's.
+  let id: String
+  private let monitor: any QMPEndpoint
+
+  /// What our jobs are called in QEMU.
+  static let prefix = "snapjob-"
+
+  init(on monitor: any QMPEndpoint) {
+    self.monitor = monitor
+    id = Self.prefix + String(UInt64.random(in: .min ... .max), radix: 16)
+  }
+
+  /// Runs a command that starts a job, and waits for its end.
+  ///
+  /// - Parameters:
+  ///   - command: `snapshot-save` and so on.
+  ///   - arguments: without the id.
+  /// - Returns: how it ended; QEMU has forgotten it then.
+  /// - Throws: `QMPError` if QEMU did not begin, or went away.
+  func run(_ command: String, _ arguments: [QMPValue.Member]) async throws(QMPError) -> Outcome {
+    let events = monitor.events()
+    _ = try await monitor.execute(command, .object([.init("job-id", .string(id))] + arguments))
+    var stopped: Int64?
+    var pause: Int64?
+    for await event in events {
+      switch event.name {
+      case "STOP": stopped = event.microseconds
+      case "RESUME":
+        if let stopped, event.microseconds >= stopped {
+          pause = (event.microseconds - stopped).multipliedReportingOverflow(by: 1000).partialValue
+        }
+      default: break
+      }
+      if event.name == "JOB_STATUS_CHANGE", event.data?.text("id") == id,
+        event.data?.text("status") == "concluded"
+      {
+        break
+      }
+    }
+    let job = try await monitor.execute("query-jobs", nil).elements.first { $0.text("id") == id }
+    _ = try await monitor.execute("job-dismiss", ["id": .string(id)])
+    return Outcome(error: job?["error"]?.asText, pauseNanoseconds: pause)
+  }
+}
