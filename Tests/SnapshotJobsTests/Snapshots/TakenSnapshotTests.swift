@@ -1,5 +1,6 @@
-import SnapshotJobs
 import Testing
+
+@testable import SnapshotJobs
 
 @Suite struct TakenSnapshotTests {
   private let taken = TakenSnapshot(
