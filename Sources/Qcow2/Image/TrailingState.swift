@@ -6,6 +6,7 @@ extension Image {
   /// guest data of a disk whose size in the header is wrong. Of an encrypted image nobody can tell.
   ///
   /// - Parameter tail: the L2 tables beyond the disk; 0 for none.
+  /// - Returns: whether they may be left out.
   /// - Throws: ``Qcow2Error`` if a table cannot be read or is damaged.
   func hasOnlyVMState(in tail: ArraySlice<UInt64>) throws(Qcow2Error) -> Bool {
     if !(try hasData(in: tail)) { return true }

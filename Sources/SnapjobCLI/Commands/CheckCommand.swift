@@ -10,10 +10,11 @@ struct CheckCommand: Verb {
       An argument with a slash is a file, otherwise a node, otherwise an existing file. Without \
       arguments all nodes of the machine are checked.
 
-      A repair works out everything new beside the old and switches the image by one write: stopped \
-      anywhere, the image is as it was. leaks gives back clusters that are counted as used and are \
-      not; all also corrects refcounts, COPIED flags and snapshot entries, and clears the marks \
-      "dirty" and "corrupt" if nothing is left that is wrong. Entries that lead nowhere stay.
+      A repair works out everything new beside the old and switches the image by one write, as every \
+      change does. leaks gives back clusters that are counted as used and are not, if nothing else is \
+      wrong; all also corrects refcounts, COPIED flags and snapshot entries, and clears the mark \
+      "corrupt". Where an entry leads nowhere, nothing is repaired: what it has led to may be in any \
+      cluster that seems to be free.
 
       Exit codes are those of qemu-img check, after a repair too, the worst of several: 0 clean, \
       1 could not check, 2 corrupt, 3 leaks, 63 not supported.
