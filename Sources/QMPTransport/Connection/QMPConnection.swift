@@ -45,7 +45,13 @@ struct QMPConnection {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
           defer { hasBegun.finish() }
-          try await work(through: queue, outbound) { hasBegun.finish() }
+          do {
+            try await work(through: queue, outbound) { hasBegun.finish() }
+          } catch {
+            // Nobody takes anything any more; whoever reads must not wait for it.
+            await queue.cancel()
+            throw error
+          }
         }
         do {
           try await read(inbound, into: queue, outbound, after: negotiation)

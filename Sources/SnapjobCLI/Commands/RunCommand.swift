@@ -1,4 +1,5 @@
 import ArgumentParser
+import QMP
 import Snapjob
 
 /// `snapjob run`.
@@ -33,16 +34,35 @@ struct RunCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
+    let server = try await Self.servedMachine(session)
     let now = Moment(microseconds: session.host.now())
     let file = try JobFile(
-      contentsOf: file, machine: session.settings.machine,
+      contentsOf: file, machine: server ?? session.settings.machine,
       placeholders: Placeholders(
         date: now.localDateText, time: now.localCompactClockText, host: session.host.name))
+    if let server { try Self.check(file, isFor: server) }
     let plan = try await session.withEndpoint(machine: Settings.defaultMachine) { endpoint in
       try await JobFilePlan(file, on: endpoint)
     }
     return dryRun
       ? try await JobFileRehearsal(plan: plan, session: session).perform()
       : try await JobFileRun(plan: plan, session: session).perform()
+  }
+
+  /// The machine of the server that is connected to; nil without a connection.
+  private static func servedMachine(_ session: Session) async throws -> String? {
+    if session.settings.connection == nil { return nil }
+    return try await session.withEndpoint { endpoint in
+      try await endpoint.execute("x-snapjob-machine-show", nil).text("name")
+    }
+  }
+
+  /// A server is one machine: what the file has for another one must not be done to it.
+  private static func check(_ file: JobFile, isFor server: String) throws(CommandFailure) {
+    guard let other = file.machines.first(where: { $0.name != server }) else { return }
+    throw CommandFailure(
+      .usage,
+      "\(file.path):\(other.line): this is for machine '\(other.name)', and the server is "
+        + "'\(server)'. Leave out --connect (SNAPJOB_CONNECT)")
   }
 }

@@ -184,4 +184,23 @@ import Testing
     // The socket's name is whoever's who has made it.
     #expect(result.text == "READY=1\n{\"QMP\": \n0 True\n", "\(result.failure())")
   }
+
+  @Test("a job file runs through a server, but not one for another machine")
+  func jobFile() throws {
+    let (server, _) = try serve()
+    func run(_ text: String) throws -> CommandResult {
+      try Command.run(
+        "sh", ["-c", "cat > \"$1\"", "sh", program.path("jobs.yaml")], input: Array(text.utf8))
+      return try program.attempt(["--connect", "unix:\(socket)", "run", "jobs.yaml"])
+    }
+    let other = try run(
+      "machine: web01\ndisks: {root: disk0.qcow2}\njobs: [{snapshot-save: {tag: t}}]")
+    #expect(other.status == 64)
+    #expect(other.standardError.hasPrefix("snapjob: jobs.yaml:1: this is for machine 'web01'"))
+    #expect(try program.tags() == [[], []])
+    let own = try run("jobs: [{snapshot-save: {tag: t}}]")
+    #expect(own.status == 0, "\(own.failure())")
+    #expect(try program.tags() == [["t"], ["t"]])
+    #expect(server.terminate() == 0)
+  }
 }
