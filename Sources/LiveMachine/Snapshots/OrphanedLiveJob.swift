@@ -10,12 +10,11 @@ public struct OrphanedLiveJob: Sendable {
   private let address: String
   private let record: JobRecord
 
-  /// Takes a job over.
+  /// Takes a job over; nil if it is none that a running machine does.
   ///
   /// - Parameters:
   ///   - record: the job as the catalog has it.
   ///   - machine: its machine.
-  /// - Returns: nil if the job is none that a running machine does.
   public init?(_ record: JobRecord, machine: Machine) {
     guard let address = machine.monitor, record.started != nil,
       SnapshotRequest.Operation(rawValue: record.type) != nil,
