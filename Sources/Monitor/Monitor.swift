@@ -47,6 +47,7 @@ public final class Monitor: QMPEndpoint {
   public func execute(
     _ command: String, _ arguments: QMPValue?
   ) async throws(QMPError) -> QMPValue {
+    if let reply = try await context.passOn(command, arguments) { return reply }
     guard let entry = CommandTable.standard[command] else {
       throw QMPError(.commandNotFound, "The command \(command) has not been found")
         .withKind(.usage)

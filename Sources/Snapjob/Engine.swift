@@ -142,22 +142,25 @@ extension Engine {
     _ catalog: Catalog, lockPatience: Duration, onWait: @escaping @Sendable (String) -> Void,
     logger: Logger
   ) -> MonitorServices {
+    let access = ImageAccess(log: catalog, lockPatience: lockPatience, onWait: onWait)
+    let orphanCare: Recovery.OrphanCare = {
+      QEMUMachines.care(for: $0, machines: catalog, access: access)
+    }
     let runner = JobRunner(
       store: catalog, committer: ImageCommitter(log: catalog),
       settlement: { runner, id throws(JobError) in
-        _ = try Recovery(log: catalog, runner: runner).run(job: id)
+        _ = try Recovery(log: catalog, runner: runner, orphanCare: orphanCare).run(job: id)
       },
       remark: { id, error in
         logger.warning("job left something undone", metadata: ["job": "\(id)", "why": "\(error)"])
       })
-    let access = ImageAccess(log: catalog, lockPatience: lockPatience, onWait: onWait)
     return MonitorServices(
       runner: runner, machines: catalog, history: CatalogHistory(catalog: catalog),
       catalog: CatalogCare(catalog: catalog),
       images: StoredImages(access: access, secondReader: LibqcowReader(), live: QEMUMachines()),
       live: QEMUMachines(),
-      recovery: Recovery(log: catalog, runner: runner), busyPatience: lockPatience, onWait: onWait,
-      version: version)
+      recovery: Recovery(log: catalog, runner: runner, orphanCare: orphanCare),
+      busyPatience: lockPatience, onWait: onWait, version: version)
   }
 
   /// Runs recovery; what goes wrong is told, and does not keep anybody from looking at things.

@@ -20,10 +20,34 @@ struct QEMUMachines: LiveMachines {
   }
 
   func work(
-    _ request: SnapshotRequest, on machine: Machine, at address: String, stored: any JobWork
+    _ request: SnapshotRequest, on machine: Machine, at address: String, access: ImageAccess
   ) -> any JobWork {
     LiveSnapshotWork(
-      request, machine: machine, address: address, connector: Self.connector, stored: stored)
+      request, machine: machine, address: address, connector: Self.connector, access: access)
+  }
+
+  func execute(
+    _ command: String, _ arguments: QMPValue?, at address: String
+  ) async throws(QMPError) -> QMPValue? {
+    guard let connection = try await Self.connector.connect(address) else { return nil }
+    let outcome: Result<QMPValue, QMPError>
+    do throws(QMPError) {
+      outcome = .success(try await connection.endpoint.execute(command, arguments))
+    } catch {
+      outcome = .failure(error)
+    }
+    await connection.close()
+    return try outcome.get()
+  }
+
+  /// Looks after a job that a running machine was at when its process ended.
+  static func care(
+    for record: JobRecord, machines: any MachineStore, access: ImageAccess
+  ) -> Recovery.OrphanOutcome? {
+    guard let name = record.subject, let machine = try? machines.machine(named: name) else {
+      return nil
+    }
+    return OrphanedLiveJob(record, machine: machine)?.settle(through: connector, access: access)
   }
 
   func plan(

@@ -1,3 +1,4 @@
+import Glibc
 import TestOracles
 import Testing
 
@@ -134,6 +135,62 @@ import Testing
     #expect(try liveTags() == [["disks", "t"], ["disks", "t"]])
     try vm.quit()
     try expectClean()
+  }
+
+  /// Whether no disk has the tag, or, where a save may succeed, every disk.
+  private func isWhole(_ tag: String, mayBeThere: Bool) throws -> Bool {
+    let tags = try program.tags().map { $0.contains(tag) }
+    return tags == [false, false] || (mayBeThere && tags == [true, true])
+  }
+
+  @Test("a machine that is killed in the middle of a save leaves no partial set and clean images")
+  func killedMachine() throws {
+    for round in 0..<8 {
+      let vm = try start(["-m", "256"])
+      if round == 0 { try program.run("machine", "add", "vm1", "--qmp", "unix:\(monitor)") }
+      let save = try program.start("-m", "vm1", "save", "--tag", "t\(round)")
+      usleep(60_000 + UInt32(round) * 25_000)
+      vm.kill()
+      let status = save.wait()
+      #expect([0, 6, 8].contains(status))
+      #expect(try isWhole("t\(round)", mayBeThere: status == 0), "round \(round)")
+      try expectClean()
+      try program.run("-m", "vm1", "list")
+    }
+  }
+
+  private func hasJob(_ tag: String) throws -> Bool {
+    try program.run("-m", "vm1", "query-jobs").text.contains(" \(tag) ")
+  }
+
+  @Test("a save whose own process is killed is brought to its end by the machine, and adopted")
+  func killedWorker() throws {
+    let vm = try start()
+    try program.run("machine", "add", "vm1", "--qmp", "unix:\(monitor)")
+    let save = try program.start("-m", "vm1", "save", "--tag", "t", "--job-id", "s1")
+    while try !hasJob("t") { usleep(1_000) }
+    save.kill()
+    _ = save.wait()
+    // QEMU's monitor is free again once it has noticed that the client is gone.
+    let log = try program.attempt(["job", "wait", "s1", "--timeout", "60"])
+    #expect([0, 1].contains(log.status), "\(log.standardError)")
+    #expect(try liveTags() == (log.status == 0 ? [["t"], ["t"]] : [[], []]))
+    #expect(try vm.execute("query-jobs").array?.isEmpty == true)
+    try program.run("-m", "vm1", "save", "--tag", "after")
+    try vm.quit()
+    try expectClean()
+  }
+
+  @Test("QEMU's other commands reach the running machine") func passedOn() throws {
+    let vm = try start()
+    try program.run("machine", "add", "vm1", "--qmp", "unix:\(monitor)")
+    #expect(try program.run("-m", "vm1", "qmp", "query-status").text.contains("running"))
+    #expect(try program.run("-m", "vm1", "qmp", "query-memory-size-summary").text.contains("base"))
+    try program.run("-m", "vm1", "qmp", "stop")
+    #expect(try vm.execute("query-status")["status"]?.string == "paused")
+    #expect(try program.attempt(["-m", "vm1", "qmp", "nope"]).status != 0)
+    try vm.quit()
+    #expect(try program.attempt(["-m", "vm1", "qmp", "query-memory-size-summary"]).status == 64)
   }
 
   @Test("images that a machine holds whose monitor is gone are in use, with their holder")

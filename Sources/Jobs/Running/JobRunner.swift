@@ -139,7 +139,7 @@ public final class JobRunner: Sendable {
   /// Concludes a job whose process has ended, without touching what it worked on.
   ///
   /// A job that is not `pending` passes `aborting`, with its earlier error or a general one if
-  /// `error` is nil; a pending one concludes as it stands. A job that is concluded already stays as
+  /// `error` is nil and it has no result; others conclude as they stand. A job that is concluded already stays as
   /// it is. A job that dismisses itself is forgotten.
   ///
   /// - Parameters:
@@ -155,12 +155,15 @@ public final class JobRunner: Sendable {
     try ledger.whileConcluding { () throws(JobError) in
       guard let record = try ledger.store.job(id) else { throw .jobNotFound }
       if record.status == .concluded { return }
-      let isDone = error == nil && record.status == .pending
+      let isDone = error == nil && (record.status == .pending || result != nil)
       var machine = JobStateMachine(record)
       machine.settle(
         error: isDone ? nil : error ?? record.error ?? .orphaned(id, record.worker),
         result: result)
-      let steps = JobTransitions.stepsToConclusion(from: record.status, isFailed: !isDone)
+      let steps =
+        isDone
+        ? JobTransitions.stepsToSuccess(from: record.status)
+        : JobTransitions.stepsToConclusion(from: record.status, isFailed: true)
       for step in steps { try machine.transition(to: step, in: ledger) }
       if record.autoDismiss { try machine.transition(to: .null, in: ledger) }
     }

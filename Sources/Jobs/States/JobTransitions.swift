@@ -27,6 +27,23 @@ enum JobTransitions {
     }
   }
 
+  /// The legal steps from a status to `concluded` for a job whose work turned out to be done.
+  ///
+  /// - Parameter status: where the job is.
+  /// - Returns: the statuses to be entered one after the other; empty if it is concluded already.
+  static func stepsToSuccess(from status: JobStatus) -> [JobStatus] {
+    switch status {
+    case .undefined: [.created, .running, .waiting, .pending, .concluded]
+    case .created: [.running, .waiting, .pending, .concluded]
+    case .running, .ready: [.waiting, .pending, .concluded]
+    case .paused: [.running, .waiting, .pending, .concluded]
+    case .standby: [.ready, .waiting, .pending, .concluded]
+    case .waiting: [.pending, .concluded]
+    case .pending, .aborting: [.concluded]
+    case .concluded, .null: []
+    }
+  }
+
   /// The legal steps from a status to `concluded`.
   ///
   /// - Parameters:

@@ -18,6 +18,35 @@ struct LiveOperation: Sendable {
       bytesWritten: 0, bytesFreed: 0, changedNodes: plan.members.map(\.node.name.description),
       remarks: plan.remarks)
     if plan.isDone { return result }
+    do {
+      try await perform(plan, &result)
+      try await flush(plan)
+    } catch let error as QMPError where error.kind == FailureKind.connection.rawValue {
+      throw MachineGone(cause: error)
+    }
+    return result
+  }
+
+  /// The machine went away while it was at work.
+  struct MachineGone: Error {
+    let cause: QMPError
+  }
+
+  /// Has QEMU write out what it keeps of the images' tables: a machine that dies later would leave clusters
+  /// that are counted and not used. Where the monitor for people is missing, they stay where they are.
+  private func flush(_ plan: LivePlan) async throws(QMPError) {
+    for member in plan.members {
+      do throws(QMPError) {
+        _ = try await monitor.execute(
+          "human-monitor-command", ["command-line": .string("qemu-io \(member.disk.node) flush")])
+      } catch {
+        guard error.kind != nil else { continue }
+        throw error
+      }
+    }
+  }
+
+  private func perform(_ plan: LivePlan, _ result: inout SnapshotResult) async throws {
     switch request.operation {
     case .save:
       if plan.vmstate == nil {
@@ -32,7 +61,6 @@ struct LiveOperation: Sendable {
       for tag in plan.tags { _ = try await runJob(plan, tag: tag) }
       result.deletedTags = plan.tags
     }
-    return result
   }
 
   /// Looks at the machine and checks the request.
@@ -141,7 +169,8 @@ struct LiveOperation: Sendable {
     if let vmstate = plan.vmstate {
       arguments.append(.init("vmstate", .string(vmstate.disk.node)))
     }
-    let outcome = try await QEMUJob(on: monitor).run(request.operation.rawValue, arguments)
+    let outcome = try await QEMUJob(request.liveJobID, on: monitor).run(
+      request.operation.rawValue, arguments)
     if let error = outcome.error { throw JobError(.general, error) }
     return outcome.pauseNanoseconds
   }

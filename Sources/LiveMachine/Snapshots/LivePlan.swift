@@ -33,6 +33,12 @@ struct LivePlan: Sendable, Hashable {
   /// - Throws: `JobError`; QEMU has not been asked for anything then.
   init(_ request: SnapshotRequest, machine: Machine, disks: [LiveDisk]) throws(JobError) {
     try request.checkTags()
+    if request.isGrouped == true {
+      throw JobError(
+        .refused,
+        "\(machine.label) is running: what QEMU does cannot be undone together with others. Start a job of "
+          + "its own, or stop the machine")
+    }
     members = []
     tags = [request.tag]
     if request.operation != .delete { try checkCoverage(of: disks, machine: machine) }

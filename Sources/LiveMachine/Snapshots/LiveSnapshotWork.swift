@@ -1,5 +1,6 @@
 import FoundationEssentials
 public import Jobs
+import QMP
 public import SnapshotJobs
 
 /// A snapshot job on a machine that may be running: done by QEMU if it is, on the files if it is not.
@@ -8,7 +9,7 @@ public struct LiveSnapshotWork: JobWork {
   private let machine: Machine
   private let address: String
   private let connector: LiveConnector
-  private let stored: any JobWork
+  private let access: ImageAccess
 
   /// Makes the work of one job; nobody is asked for anything yet.
   ///
@@ -17,16 +18,16 @@ public struct LiveSnapshotWork: JobWork {
   ///   - machine: the machine as the catalog has it.
   ///   - address: its monitor's.
   ///   - connector: the way to it.
-  ///   - stored: the same work on the machine's files.
+  ///   - access: the way to the machine's files while it is not running.
   public init(
     _ request: SnapshotRequest, machine: Machine, address: String, connector: LiveConnector,
-    stored: any JobWork
+    access: ImageAccess
   ) {
     self.request = request
     self.machine = machine
     self.address = address
     self.connector = connector
-    self.stored = stored
+    self.access = access
   }
 
   /// Does it. What QEMU does is done by then: it has no half that could be undone but a save.
@@ -35,22 +36,57 @@ public struct LiveSnapshotWork: JobWork {
   public func prepare(_ control: JobControl) throws -> any PreparedWork {
     let (connector, address) = (connector, address)
     guard let connection = try waiting(for: { try await connector.connect(address) }) else {
-      return try stored.prepare(control)
+      return try SnapshotWork(request, machine: machine, access: access).prepare(control)
     }
     let operation = LiveOperation(
       monitor: connection.endpoint, request: request, machine: machine)
-    let result = try waiting {
+    let start = Timestamp.now()
+    let outcome: Result<SnapshotResult, LiveOperation.MachineGone> = try waiting {
       do {
         try control.checkpoint()
         let result = try await operation.run()
         await connection.close()
-        return result
+        return .success(result)
       } catch {
         await connection.close()
-        throw error
+        guard let gone = error as? LiveOperation.MachineGone else { throw error }
+        return .failure(gone)
       }
     }
-    return DoneWork(self, result: result)
+    switch outcome {
+    case .success(let result): return DoneWork(self, result: result)
+    case .failure(let gone): throw afterDeath(gone.cause, since: start)
+    }
+  }
+
+  /// Mends what a machine has left that died, and says so.
+  private func afterDeath(_ cause: QMPError, since start: Timestamp) -> JobError {
+    let text = "\(cause.desc) while it was at \(request.operation.rawValue) '\(request.tag)'"
+    if request.noHeal == true {
+      return JobError(.connection, "\(text). Its disks are left as they are (--no-heal)")
+    }
+    return Self.heal(request, machine, since: start, access: access, text: text)
+  }
+
+  /// Heals a machine's disks.
+  ///
+  /// - Returns: the error that the job ends with.
+  static func heal(
+    _ request: SnapshotRequest, _ machine: Machine, since start: Timestamp, access: ImageAccess,
+    text: String
+  ) -> JobError {
+    do throws(JobError) {
+      let healed = try Healing(request, on: machine, since: start, access: access).run()
+      let end =
+        request.operation == .load
+        ? ". Some disks may be at '\(request.tag)' and others not: load a snapshot" : ""
+      return JobError(.connection, "\(text). \(healed)\(end)")
+    } catch {
+      return JobError(
+        .connection,
+        "\(text). What it left could not be mended: \(error.message). Then: snapjob check --repair "
+          + "all, and snapjob -m \(machine.label) delete --tag \(request.tag) --missing-ok")
+    }
   }
 
   /// What a request would do to each disk of a running machine. Blocks.

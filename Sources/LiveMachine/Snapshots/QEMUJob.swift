@@ -18,9 +18,12 @@ struct QEMUJob: Sendable {
   /// What our jobs are called in QEMU.
   static let prefix = "snapjob-"
 
-  init(on monitor: any QMPEndpoint) {
+  /// - Parameters:
+  ///   - id: its name; nil for a made-up one.
+  ///   - monitor: where it runs.
+  init(_ id: String?, on monitor: any QMPEndpoint) {
     self.monitor = monitor
-    id = Self.prefix + String(UInt64.random(in: .min ... .max), radix: 16)
+    self.id = id ?? Self.prefix + String(UInt64.random(in: .min ... .max), radix: 16)
   }
 
   /// Runs a command that starts a job, and waits for its end.

@@ -42,7 +42,8 @@ extension CommandContext {
     else { throw QMPError(.commandNotFound, "The command \(name) has not been found") }
     let arguments = try command.signature.check(member["arguments"])
     let options = try JobOptions(arguments)
-    let request = try SnapshotRequest(operation, arguments)
+    var request = try SnapshotRequest(operation, arguments)
+    request.isGrouped = true
     let machine = try services.machines.machine(named: try member.string("machine"))
     let job = try NewJob(name, request, options, work: services.images.work(request, on: machine))
     return JobRunner.Request(record: job.record(onMachine: machine.name), work: job.work)

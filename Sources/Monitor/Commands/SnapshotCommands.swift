@@ -10,8 +10,10 @@ extension CommandTable {
   static let snapshotCommands: [Command] = SnapshotRequest.Operation.commands.map { operation in
     Command(operation.rawValue, operation.jobMembers) { arguments, context in
       let options = try JobOptions(arguments)
-      let request = try SnapshotRequest(operation, arguments)
-      let work = context.services.images.work(request, on: try context.machine())
+      let machine = try context.machine()
+      var request = try SnapshotRequest(operation, arguments)
+      request.name(options.id, on: machine)
+      let work = context.services.images.work(request, on: machine)
       try await context.start(operation.rawValue, request, options, work: work)
     }
   }
@@ -40,6 +42,7 @@ extension SnapshotRequest.Operation {
       [
         jobID, tag, vmstate, devices, .optional("x-disk-only", .boolean),
         .optional("x-exist-ok", .boolean), .optional("x-replace", .boolean),
+        .optional("x-no-heal", .boolean),
       ]
     case .load:
       [
@@ -56,6 +59,11 @@ extension SnapshotRequest.Operation {
 }
 
 extension SnapshotRequest {
+  /// Gives the job a name in the machine's QEMU, if it may be running, by which it is found again.
+  mutating func name(_ id: JobID, on machine: Machine) {
+    if machine.monitor != nil { liveJobID = "snapjob-\(id)" }
+  }
+
   /// The request of checked arguments.
   init(_ operation: Operation, _ arguments: Arguments) throws(QMPError) {
     self.init(
@@ -64,6 +72,7 @@ extension SnapshotRequest {
     diskOnly = arguments.flag("x-disk-only")
     existOK = arguments.flag("x-exist-ok")
     replace = arguments.flag("x-replace")
+    noHeal = arguments.flag("x-no-heal") ? true : nil
     noResume = arguments.flag("x-no-resume") ? true : nil
     saveCurrent = arguments.string(ifPresent: "x-save-current")
     moreTags = arguments.strings(ifPresent: "x-more-tags") ?? []

@@ -89,6 +89,9 @@ private struct JobList {
   }
 
   mutating func add(_ request: SnapshotRequest, _ options: JobOptions) throws {
+    var request = request
+    request.isGrouped = grouping == .grouped ? true : nil
+    request.name(options.id, on: machine)
     guard takenIDs.insert(options.id).inserted else { throw JobError.jobIDInUse(options.id) }
     if grouping == .grouped {
       for device in request.devices where !takenDevices.insert(device).inserted {

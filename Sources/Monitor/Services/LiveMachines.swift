@@ -1,4 +1,5 @@
 public import Jobs
+public import QMP
 public import SnapshotJobs
 
 /// What commands ask of machines that may be running as virtual machines.
@@ -9,10 +10,15 @@ public protocol LiveMachines: Sendable {
   /// - Throws: `JobError` of kind `connection` if it is not running or cannot be asked.
   func disks(at address: String) async throws(JobError) -> [Node]
 
-  /// The work of a snapshot job on a machine with a monitor; `stored` is the same on its files.
+  /// The work of a snapshot job on a machine with a monitor.
   func work(
-    _ request: SnapshotRequest, on machine: Machine, at address: String, stored: any JobWork
+    _ request: SnapshotRequest, on machine: Machine, at address: String, access: ImageAccess
   ) -> any JobWork
+
+  /// Executes one of QEMU's own commands on the running machine; nil if it is not running.
+  func execute(
+    _ command: String, _ arguments: QMPValue?, at address: String
+  ) async throws(QMPError) -> QMPValue?
 
   /// What a request would do to each disk; nil if the machine is not running. Blocks.
   func plan(
@@ -32,8 +38,13 @@ public struct NoLiveMachines: LiveMachines {
 
   /// The work on the files.
   public func work(
-    _ request: SnapshotRequest, on machine: Machine, at address: String, stored: any JobWork
-  ) -> any JobWork { stored }
+    _ request: SnapshotRequest, on machine: Machine, at address: String, access: ImageAccess
+  ) -> any JobWork { SnapshotWork(request, machine: machine, access: access) }
+
+  /// It is not running.
+  public func execute(
+    _ command: String, _ arguments: QMPValue?, at address: String
+  ) async throws(QMPError) -> QMPValue? { nil }
 
   /// It is not running.
   public func plan(

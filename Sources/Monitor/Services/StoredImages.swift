@@ -42,9 +42,10 @@ public struct StoredImages: MachineImages {
 
   /// The work of a snapshot job.
   public func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork {
-    let stored = SnapshotWork(request, machine: machine, access: access)
-    guard let address = machine.monitor else { return stored }
-    return live.work(request, on: machine, at: address, stored: stored)
+    guard let address = machine.monitor else {
+      return SnapshotWork(request, machine: machine, access: access)
+    }
+    return live.work(request, on: machine, at: address, access: access)
   }
 
   /// Prepares what a snapshot job would do.

@@ -213,7 +213,9 @@ private final class MessageHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    correspondence.finish(.connection(address, "the connection broke: \(error)"))
+    let isGone = (error as? IOError)?.errnoCode == ECONNRESET
+    correspondence.finish(
+      .connection(address, isGone ? "the server went away" : "the connection broke: \(error)"))
     context.close(promise: nil)
   }
 }

@@ -27,6 +27,8 @@ struct SaveCommand: Verb {
   @Flag(help: "Leave device state out.") var diskOnly = false
   @Flag(help: "A tag that is complete on all nodes is success.") var existOk = false
   @Flag(help: "Take an old snapshot of this tag out in the same commit.") var replace = false
+  @Flag(help: "If a running machine dies meanwhile, leave its disks as they are.")
+  var noHeal = false
   @OptionGroup(title: "Job options") var job: JobOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
@@ -40,6 +42,7 @@ struct SaveCommand: Verb {
     order.mayDoNothing = existOk
     if diskOnly { order.members.append(.init("x-disk-only", true)) }
     if existOk { order.members.append(.init("x-exist-ok", true)) }
+    if noHeal { order.members.append(.init("x-no-heal", true)) }
     if replace { order.members.append(.init("x-replace", true)) }
     return try await SnapshotRun(
       order: order, diskOptions: disks, job: job, isConfirmed: true, session: session

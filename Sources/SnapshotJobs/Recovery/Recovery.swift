@@ -29,8 +29,22 @@ public struct Recovery: Sendable {
     case abandon
   }
 
+  /// What became of a job whose process has ended.
+  public enum OrphanOutcome: Sendable {
+    /// It was done, with this result.
+    case done(result: String?)
+    /// It failed, and what it left is settled.
+    case failed(JobError)
+    /// It cannot be told now, for this reason.
+    case undecided(JobError)
+  }
+
+  /// Looks after a job that another program has done for us; nil for one that has not.
+  public typealias OrphanCare = @Sendable (JobRecord) -> OrphanOutcome?
+
   let log: any CommitLog
   private let runner: JobRunner
+  private let orphanCare: OrphanCare
   private let files: any FileAccess
 
   /// Makes a recovery over a catalog's records and jobs.
@@ -39,9 +53,12 @@ public struct Recovery: Sendable {
   ///   - log: the catalog's records.
   ///   - runner: what concludes its jobs.
   ///   - files: where the image files come from.
+  ///   - orphanCare: looks after jobs whose work was not in this program.
   public init(
-    log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess()
+    log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess(),
+    orphanCare: @escaping OrphanCare = { _ in nil }
   ) {
+    self.orphanCare = orphanCare
     self.log = log
     self.files = files
     self.runner = runner
@@ -125,6 +142,7 @@ public struct Recovery: Sendable {
     case .done: error = nil
     case .closed(let note): error = JobError(.general, note)
     case .none:
+      if !dryRun, let outcome = orphanCare(record) { return try conclude(record, outcome) }
       let process = record.worker.map { " (pid \($0.pid))" } ?? ""
       error = JobError(
         .general,
@@ -134,6 +152,26 @@ public struct Recovery: Sendable {
     return Finding(
       jobs: [record.id], outcome: error?.message ?? "The job had done its work.", images: [],
       isResolved: true, obstacle: nil)
+  }
+
+  private func conclude(
+    _ record: JobRecord, _ outcome: OrphanOutcome
+  ) throws(JobError) -> Finding? {
+    let id = record.id
+    switch outcome {
+    case .done(let result):
+      try runner.conclude(orphan: id, error: nil, result: result)
+      return Finding(
+        jobs: [id], outcome: "The running machine had done it.", images: [], isResolved: true,
+        obstacle: nil)
+    case .failed(let error):
+      try runner.conclude(orphan: id, error: error, result: nil)
+      return Finding(
+        jobs: [id], outcome: error.message, images: [], isResolved: true, obstacle: nil)
+    case .undecided(let error):
+      return Finding(
+        jobs: [id], outcome: error.message, images: [], isResolved: false, obstacle: error)
+    }
   }
 
   // MARK: One record

@@ -29,6 +29,12 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
   public var replace = false
   /// load: save the present state under this tag in the same commit.
   public var saveCurrent: String?
+  /// save: what a running machine leaves that dies is left as it is; nil where that was not kept.
+  public var noHeal: Bool?
+  /// The job's name in a running machine's QEMU; nil for a made-up one.
+  public var liveJobID: String?
+  /// Whether the job is one of a group that is committed together; nil where that was not kept.
+  public var isGrouped: Bool?
   /// load: a running machine that refuses stays stopped; nil where that was not kept.
   public var noResume: Bool?
   /// delete: more tags for the same commit.

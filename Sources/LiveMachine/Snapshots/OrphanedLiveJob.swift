@@ -1,0 +1,93 @@
+import FoundationEssentials
+public import Jobs
+import QMP
+public import SnapshotJobs
+
+/// A job whose process has ended while a running machine was at it: QEMU goes on by itself.
+public struct OrphanedLiveJob: Sendable {
+  private let request: SnapshotRequest
+  private let machine: Machine
+  private let address: String
+  private let record: JobRecord
+
+  /// Takes a job over; nil if it is none that a running machine does.
+  ///
+  /// - Parameters:
+  ///   - record: the job as the catalog has it.
+  ///   - machine: its machine.
+  public init?(_ record: JobRecord, machine: Machine) {
+    guard let address = machine.monitor, record.started != nil,
+      SnapshotRequest.Operation(rawValue: record.type) != nil,
+      let request = try? JSONDecoder().decode(
+        SnapshotRequest.self, from: Data(record.arguments.utf8))
+    else { return nil }
+    self.request = request
+    self.machine = machine
+    self.address = address
+    self.record = record
+  }
+
+  /// Finds out what became of it. Blocks.
+  ///
+  /// A machine that runs is asked for the job by its name. What one has left that died is mended.
+  ///
+  /// - Parameters:
+  ///   - connector: the way to the machine.
+  ///   - access: the way to its files.
+  /// - Returns: the outcome; nil if QEMU knows nothing of it and nothing is left to mend.
+  public func settle(
+    through connector: LiveConnector, access: ImageAccess
+  ) -> Recovery.OrphanOutcome? {
+    let address = address
+    do throws(JobError) {
+      guard let connection = try waiting(for: { try await connector.connect(address) }) else {
+        return .failed(
+          LiveSnapshotWork.heal(
+            request, machine, since: record.created, access: access,
+            text: "The process that ran the job ended, and the machine is not running"))
+      }
+      guard let id = request.liveJobID else {
+        return .failed(
+          JobError(
+            .general,
+            "The process that ran the job ended; whether the running machine has done it, shows: snapjob "
+              + "-m \(machine.label) list"))
+      }
+      let result = Self.result(request)
+      return try waiting {
+        do {
+          let outcome = try await Self.ask(connection.endpoint, id, result: result)
+          await connection.close()
+          return outcome
+        } catch {
+          await connection.close()
+          throw error
+        }
+      }
+    } catch {
+      return .undecided(error)
+    }
+  }
+
+  /// What is known of what was done.
+  private static func result(_ request: SnapshotRequest) -> String? {
+    let result = SnapshotResult(
+      bytesWritten: 0, bytesFreed: 0, changedNodes: request.devices,
+      remarks: ["The process that ran the job ended; the running machine brought it to its end"])
+    return (try? JSONEncoder().encode(result)).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private static func ask(
+    _ monitor: any QMPEndpoint, _ id: String, result: String?
+  ) async throws(QMPError) -> Recovery.OrphanOutcome? {
+    let jobs = try await monitor.execute("query-jobs", nil).elements
+    guard let job = jobs.first(where: { $0.text("id") == id }) else { return nil }
+    guard job.text("status") == "concluded" else {
+      return .undecided(
+        JobError(.inUse, "The running machine is still at it (its job '\(id)')"))
+    }
+    _ = try await monitor.execute("job-dismiss", ["id": .string(id)])
+    if let error = job["error"]?.asText { return .failed(JobError(.general, error)) }
+    return .done(result: result)
+  }
+}
