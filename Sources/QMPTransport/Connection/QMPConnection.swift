@@ -18,7 +18,15 @@ struct QMPConnection {
   private let stopping: Stopping
 
   private typealias Outbound = NIOAsyncChannelOutboundWriter<ByteBuffer>
-  private typealias Queue = BoundedQueue<QMPSession.Action>
+  private typealias Queue = BoundedQueue<Step>
+
+  /// What is done one after the other.
+  private enum Step: Sendable {
+    /// What the client's words ask for.
+    case take(QMPSession.Action)
+    /// Close the channel: everything has been said.
+    case close
+  }
 
   /// Events that may wait for a client.
   static let eventLimit = 1024
@@ -97,7 +105,7 @@ struct QMPConnection {
         for await _ in negotiation {}
         try await outbound.write(await reply(to: request))
       } else {
-        await queue.send(action, limit: session.queueLimit)
+        await queue.send(.take(action), limit: session.queueLimit)
       }
     }
   }
@@ -108,23 +116,30 @@ struct QMPConnection {
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       defer { group.cancelAll() }
-      while let action = await queue.next() {
-        switch action {
-        case .reply(let value): try await outbound.write(Self.line(value))
-        case .execute(let request): try await outbound.write(await reply(to: request))
-        case .begin(let value):
+      while let step = await queue.next() {
+        switch step {
+        case .take(.reply(let value)): try await outbound.write(Self.line(value))
+        case .take(.execute(let request)): try await outbound.write(await reply(to: request))
+        case .take(.begin(let value)):
           let events = endpoint.events()
           let last = stopping.announcements()
           try await outbound.write(Self.line(value))
           onBegin()
-          group.addTask { try await pass(events, then: last, to: outbound) }
+          group.addTask {
+            try await pass(events, then: last, to: outbound)
+            // Behind the reply to what is being executed: that may be what ends the server.
+            _ = await queue.offer(.close, limit: .max)
+          }
+        case .close:
+          try await channel.channel.writeAndFlush(ByteBuffer()).get()
+          return channel.channel.close(promise: nil)
         }
       }
     }
   }
 
-  /// Passes events on, and behind them the last words of the server. The channel is closed when they end,
-  /// because the endpoint or the server has come to its end, and when too many wait.
+  /// Passes events on, and behind them the last words of the server. Returns when they end, because the
+  /// endpoint or the server has come to its end; the channel is closed at once when too many wait.
   private func pass(
     _ events: AsyncStream<QMPEvent>, then last: AsyncStream<QMPEvent>, to outbound: Outbound
   ) async throws {
@@ -150,8 +165,6 @@ struct QMPConnection {
         try await outbound.write(Self.line(event.message))
       }
       try Task.checkCancellation()
-      try await channel.channel.writeAndFlush(ByteBuffer()).get()
-      channel.channel.close(promise: nil)
     }
   }
 
