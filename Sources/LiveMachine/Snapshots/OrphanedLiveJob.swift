@@ -54,7 +54,7 @@ public struct OrphanedLiveJob: Sendable {
               + "-m \(machine.label) list"))
       }
       let result = Self.result(request)
-      return try waiting {
+      let answer = try waiting {
         do {
           let outcome = try await Self.ask(connection.endpoint, id, result: result)
           await connection.close()
@@ -64,9 +64,24 @@ public struct OrphanedLiveJob: Sendable {
           throw error
         }
       }
+      return answer ?? outcomeOnDisks(result)
     } catch {
       return .undecided(error)
     }
+  }
+
+  /// What the disks say of a job that QEMU does not know any more: it was dismissed there, and its process
+  /// ended before it could say so here.
+  private func outcomeOnDisks(_ result: String?) -> Recovery.OrphanOutcome? {
+    guard request.operation != .load,
+      let listings = try? machine.snapshots(on: request.devices)
+    else { return nil }
+    let found = listings.first { $0.tag == request.tag }
+    if request.operation == .delete { return found == nil ? .done(result: result) : nil }
+    guard let found, found.isComplete,
+      found.devices.allSatisfy({ $0.isTaken(since: record.created) })
+    else { return nil }
+    return .done(result: result)
   }
 
   /// What is known of what was done.

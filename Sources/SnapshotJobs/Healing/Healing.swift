@@ -77,8 +77,10 @@ public struct Healing: Sendable {
   /// Removes the snapshots of a tag that the machine made, or was to delete.
   private func remove(_ tag: String) throws(JobError) -> [String] {
     let listing = try machine.snapshots(on: request.devices).first { $0.tag == tag }
-    let devices = (listing?.devices ?? []).filter { request.operation == .delete || isOwn($0) }
-      .map(\.node.description)
+    let devices = (listing?.devices ?? []).filter {
+      request.operation == .delete || $0.isTaken(since: start)
+    }
+    .map(\.node.description)
     if devices.isEmpty { return [] }
     let removal = SnapshotRequest(
       operation: .delete, tag: tag, devices: devices, vmstate: nil)
@@ -99,10 +101,13 @@ public struct Healing: Sendable {
     }
     return devices
   }
+}
 
-  private func isOwn(_ device: SnapshotListing.Device) -> Bool {
-    let (seconds, overflow) = device.dateSeconds.multipliedReportingOverflow(by: 1_000_000)
-    let date = seconds.addingReportingOverflow(Int64(device.dateNanoseconds / 1000))
-    return !overflow && !date.overflow && date.partialValue >= start.microseconds
+extension SnapshotListing.Device {
+  /// Whether it was taken at a moment or later.
+  public func isTaken(since moment: Timestamp) -> Bool {
+    let (seconds, overflow) = dateSeconds.multipliedReportingOverflow(by: 1_000_000)
+    let date = seconds.addingReportingOverflow(Int64(dateNanoseconds / 1000))
+    return !overflow && !date.overflow && date.partialValue >= moment.microseconds
   }
 }
