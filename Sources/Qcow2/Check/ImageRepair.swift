@@ -46,7 +46,7 @@ extension Image {
         last = try ImageCheck(try last.image.reloaded(), checkpoint)
       }
       var report = last.report
-      if let obstacle = last.obstacle(to: scope) {
+      if let obstacle = first.obstacle(to: scope) {
         report.messages.append("Nothing was repaired: \(obstacle)")
       }
       report.leaksFixed = max(0, first.report.leaks - report.leaks)
@@ -76,8 +76,8 @@ extension ImageCheck {
   fileprivate func obstacle(to scope: RepairScope) -> String? {
     if let lasting = findings.firstLasting {
       return
-        "what this has led to may be in any cluster that seems to be free (\(lasting)). Restore the "
-        + "image from a backup; or copy it, and give that up with: qemu-img check -r all"
+        "what a broken entry has led to may be in any cluster that seems to be free (\(lasting)). "
+        + "Restore the image from a backup; or copy it, and give that up with: qemu-img check -r all"
     }
     let hasMore = report.corruptions > findings.wrongFlagCount || report.checkErrors > 0
     return scope == .leaks && hasMore

@@ -121,7 +121,7 @@ private struct ToyImage: SecondReaderImage {
   }
 
   @Test func `Progress tells each byte of each state, and of the comparison`() throws {
-    nonisolated(unsafe) var bytes: UInt64 = 0
+    var bytes: UInt64 = 0
     _ = try Verification.run(path: path, second: reader) { bytes += $0 }
     #expect(bytes == 3 * (try #require(try verify().states.first).content.size))
   }
