@@ -44,6 +44,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: house),
+    .target(name: "DeviceState", dependencies: ["ByteCoding"], swiftSettings: byteHouse),
     .target(name: "Jobs", swiftSettings: house),
     .target(
       name: "SnapshotJobs", dependencies: ["Jobs", "Qcow2", log, system], swiftSettings: house),
@@ -98,6 +99,9 @@ let package = Package(
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
     .testTarget(
       name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),
+    .testTarget(
+      name: "DeviceStateTests", dependencies: ["DeviceState", "TestOracles", system],
+      swiftSettings: house),
     .testTarget(name: "JobsTests", dependencies: ["Jobs"], swiftSettings: house),
     .testTarget(
       name: "SnapshotJobsTests",
