@@ -4,7 +4,7 @@ internal import ByteCoding
 ///
 /// Used by one thread. Keeps the L2 table that it read last, and the compressed cluster that it inflated
 /// last in part.
-public struct GuestReader {
+public struct GuestReader: Sendable {
   private let image: Image
   private let l1: [UInt64]
   private var tableOffset: UInt64 = 0
@@ -18,7 +18,7 @@ public struct GuestReader {
   /// Bytes in a cluster.
   public var clusterSize: Int { image.clusterSize }
   /// Whether unallocated clusters come from a backing file.
-  public var hasBackingFile: Bool { image.area.backingFileName != nil }
+  public let hasBackingFile: Bool
 
   /// Reads the active state.
   public init(_ image: Image) throws(Qcow2Error) {
@@ -49,7 +49,8 @@ public struct GuestReader {
     if image.header.cryptMethod != 0 {
       throw .unsupported("the image is encrypted; its content cannot be read without the key")
     }
-    self.init(mapping: image, l1: l1, size: size)
+    self.init(
+      mapping: image, l1: l1, size: size, hasBackingFile: image.area.backingFileName != nil)
   }
 
   /// Reads what an L1 table stands for; of an encrypted image only the mapping means something.
@@ -58,8 +59,10 @@ public struct GuestReader {
   ///   - image: the image.
   ///   - l1: a table, or the part of one that begins with VM state.
   ///   - size: bytes that it stands for.
-  init(mapping image: Image, l1: [UInt64], size: UInt64) {
+  ///   - hasBackingFile: whether what is unallocated comes from there; otherwise it is zeros.
+  init(mapping image: Image, l1: [UInt64], size: UInt64, hasBackingFile: Bool) {
     self.image = image
+    self.hasBackingFile = hasBackingFile
     self.l1 = l1
     self.size = size
   }
@@ -149,7 +152,7 @@ public struct GuestReader {
       try image.file.readZeroPadded(into: part, at: Int64(host.bytes) + Int64(within))
     case .zero: Self.fillZeros(part)
     case .unallocated:
-      if let name = image.area.backingFileName {
+      if hasBackingFile, let name = image.area.backingFileName {
         throw .unsupported(
           "guest offset \(position) comes from the backing file "
             + "'\(String(decoding: name, as: UTF8.self))', which snapjob never opens")

@@ -51,8 +51,9 @@ public struct ImageVerification {
     // What lies beyond the tables cannot be there; a damaged size would take years to read.
     let readable = min(report.size, UInt64(l1.count) << UInt64(image.geometry.l2CoverageBits))
     let disk = StateScan(
-      GuestReader(mapping: image, l1: l1, size: readable), .disk, isEncrypted: isEncrypted, progress
-    )
+      GuestReader(
+        mapping: image, l1: l1, size: readable, hasBackingFile: image.area.backingFileName != nil),
+      .disk, isEncrypted: isEncrypted, progress)
     problems.append(disk.problems)
     if readable < report.size {
       problems.note("the L1 table is too small for the disk", readable..<report.size)
@@ -77,20 +78,18 @@ public struct ImageVerification {
     of entry: SnapshotEntry, _ l1: [UInt64], diskSize: UInt64, _ problems: inout ContentProblems,
     _ progress: (UInt64) -> Void
   ) -> UInt64 {
-    let geometry = image.geometry
-    let diskEntries = geometry.l1EntryCount(diskSize: diskSize)
-    let capacity =
-      (UInt64(l1.count) - min(UInt64(l1.count), diskEntries)) << UInt64(geometry.l2CoverageBits)
-    guard entry.vmStateSize <= capacity else {
-      problems.note(
-        "the L1 table is too small for \(entry.vmStateSize) bytes of VM state", diskSize..<diskSize)
+    let area: VMStateArea
+    do throws(Qcow2Error) {
+      area = try VMStateArea(
+        of: entry, l1: l1, currentDiskSize: image.header.size, image.geometry)
+    } catch {
+      problems.note(error.message, diskSize..<diskSize)
       return 0
     }
     let scan = StateScan(
-      GuestReader(
-        mapping: image, l1: Array(l1[Int(diskEntries)...]), size: entry.vmStateSize), .vmState,
-      isEncrypted: isEncrypted, progress)
-    problems.append(scan.problems, movedBy: diskEntries << UInt64(geometry.l2CoverageBits))
+      GuestReader(vmState: image, area), .vmState, isEncrypted: isEncrypted, progress)
+    problems.append(
+      scan.problems, movedBy: UInt64(area.firstEntry) << UInt64(image.geometry.l2CoverageBits))
     return scan.bytesRead
   }
 }

@@ -36,6 +36,7 @@ struct DraftWriter {
     if let recount = draft.recount { header.incompatible.subtract(recount.clearedFeatures) }
     let moved = try writeL2Tables()
     for (offset, bytes) in draft.newData { try write(bytes, HostOffset(offset)) }
+    try writeVMStates()
     try writeActiveL1(moved, &header)
     try writeSnapshotL1s(moved)
     try writeSnapshotTable(&header)
@@ -50,14 +51,14 @@ struct DraftWriter {
   ///
   /// - Returns: the new place of each table that has moved.
   private mutating func writeL2Tables() throws -> [UInt64: UInt64] {
+    let active = Set(draft.activeL1)
     for (offset, words) in draft.newL2s where draft.refcounts[cluster(offset)] > 0 {
       var words = words
-      _ = CopiedFlags(draft, isActive: true).correct(&words, 0..<words.count)
+      _ = CopiedFlags(draft, isActive: active.contains(offset)).correct(&words, 0..<words.count)
       try writeWords(words, HostOffset(offset))
     }
 
     let geometry = self.geometry
-    let active = Set(draft.activeL1)
     var references: [UInt64: Int] = [:]
     for offset in draft.activeL1 where offset != 0 { references[offset, default: 0] += 1 }
     for l1 in draft.newL1s.values {
@@ -114,6 +115,16 @@ struct DraftWriter {
       next += run.count
     }
     waiting = ([], [])
+  }
+
+  // MARK: VM state
+
+  /// Copies the VM state of new snapshots, but of those that were deleted again.
+  private mutating func writeVMStates() throws {
+    for state in draft.newVMStates {
+      guard let first = state.firstCluster, draft.refcounts[first] > 0 else { continue }
+      try state.forEachPiece(geometry) { bytes, offset in try write(bytes, offset) }
+    }
   }
 
   // MARK: L1 tables and the snapshot table
@@ -237,6 +248,12 @@ struct DraftWriter {
   }
 
   private mutating func write(_ bytes: [UInt8], _ offset: HostOffset) throws {
+    note(offset, byteCount: bytes.count)
+    try file.write(bytes, at: Int64(offset.bytes))
+    try checkpoint(Int64(bytes.count))
+  }
+
+  private mutating func write(_ bytes: UnsafeRawBufferPointer, _ offset: HostOffset) throws {
     note(offset, byteCount: bytes.count)
     try file.write(bytes, at: Int64(offset.bytes))
     try checkpoint(Int64(bytes.count))

@@ -29,6 +29,8 @@ public struct ImageDraft: Sendable {
   var newL2s: [UInt64: [UInt64]] = [:]
   /// Guest data that exists only in memory, by the offset that is reserved for it.
   var newData: [UInt64: [UInt8]] = [:]
+  /// VM state that is copied into clusters which are reserved for it.
+  var newVMStates: [VMStateCopy] = []
   /// Clusters of L1 tables that will not be needed.
   var droppedRuns: [HostRun] = []
   /// On-disk tables in which a COPIED flag was seen while their references were counted.

@@ -10,7 +10,7 @@ extension ImageDraft {
   /// Bytes that ``prepare(commit:catalog:_:)`` will write, as an estimate from above; of a settled draft.
   public var writeByteCountEstimate: Int64 {
     let tables =
-      copiedSeen.count + newL2s.count + newData.count + refcounts.changedBlocks.count
+      copiedSeen.count + newL2s.count + newClusterCount + refcounts.changedBlocks.count
       + blockSlack
     let l1Bytes = (activeL1.count + newL1s.values.reduce(0) { $0 + $1.count }) * 8
     let structures =
@@ -22,7 +22,12 @@ extension ImageDraft {
 
   /// Refcount blocks that change only because something is written into new clusters.
   private var blockSlack: Int {
-    2 + (copiedSeen.count + newL2s.count + newData.count) / geometry.refcountBlockEntryCount
+    2 + (copiedSeen.count + newL2s.count + newClusterCount) / geometry.refcountBlockEntryCount
+  }
+
+  /// Clusters of content that are written.
+  private var newClusterCount: Int {
+    newVMStates.reduce(newData.count) { $0 + $1.clusterCount }
   }
 
   /// Works out the new refcounts in memory: the first pass over the L2 tables.

@@ -11,7 +11,8 @@ extension Image {
   func hasOnlyVMState(in tail: ArraySlice<UInt64>) throws(Qcow2Error) -> Bool {
     if !(try hasData(in: tail)) { return true }
     guard header.cryptMethod == 0 else { return false }
-    var reader = GuestReader(mapping: self, l1: Array(tail), size: UInt64(clusterSize))
+    var reader = GuestReader(
+      mapping: self, l1: Array(tail), size: UInt64(clusterSize), hasBackingFile: false)
     guard case .data = try reader.mapping(at: GuestOffset(0)).0 else { return false }
     var start = [UInt8](repeating: 0, count: Self.vmStateMagic.count)
     var span = start.mutableSpan

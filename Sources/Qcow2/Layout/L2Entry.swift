@@ -8,6 +8,9 @@ struct L2Entry: Sendable, Hashable {
   let subclusters: UInt64
   private let geometry: ClusterGeometry
 
+  /// The second word of an extended entry whose cluster is stored wholly.
+  static let allSubclustersStored: UInt64 = 0xffff_ffff
+
   /// Takes an entry out of an L2 table.
   ///
   /// - Parameters:

@@ -41,6 +41,27 @@ extension TestImage {
     return (prepared.bytesWritten, prepared.bytesFreed)
   }
 
+  /// Changes an image that qemu-img opens only with the key.
+  func commitEncrypted(_ secret: String, _ edit: (inout ImageDraft) throws -> Void) throws {
+    let prepared = try prepare(edit)
+    try expectCleanWhileHeld(secret: secret)
+    try prepared.publish()
+    try prepared.finish()
+    try expectCleanWhileHeld(secret: secret)
+    let report = try Image.open(path, for: .peek).check()
+    #expect(report.exitCode == 0, "\(report.messages)")
+  }
+
+  private func expectCleanWhileHeld(secret: String) throws {
+    let check = try Command.attempt(
+      "qemu-img",
+      [
+        "check", "-U", "--object", "secret,id=key,data=\(secret)", "--image-opts",
+        "driver=qcow2,encrypt.key-secret=key,file.driver=file,file.filename=\(path)",
+      ])
+    #expect(check.status == 0, "\(check.failure())")
+  }
+
   /// Works out a change and prepares it.
   ///
   /// - Parameter edit: what to change.
