@@ -94,7 +94,7 @@ def vm_state(image):
 def migration(target, work):
     """A migration with dirty bitmaps, slow enough to need few PART sections."""
     machine = Machine(
-        work, "-M", "none", "-m", "2", *disk("disk0", os.path.join(work, "0.qcow2"), "64M"),
+        work, "-M", "none", "-m", "1", *disk("disk0", os.path.join(work, "0.qcow2"), "64M"),
         *disk("disk1", os.path.join(work, "1.qcow2"), "16M"))
     add = "block-dirty-bitmap-add"
     machine.execute(add, node="disk0", name="daily", granularity=65536, persistent=True)

@@ -29,7 +29,7 @@ enum SectionFollower {
     guard let type = (try? reader.read(UInt8.self)).flatMap(SectionType.init) else { return nil }
     switch type {
     case .start, .full:
-      guard let id = try? reader.read(UInt32.self), !sections.contains(id),
+      guard let id = try? reader.read(UInt32.self),
         let count = try? reader.read(UInt8.self), count > 0,
         let name = try? reader.read(byteCount: Int(count)),
         name.allSatisfy({ (0x20...0x7E).contains($0) }), reader.remaining >= 8

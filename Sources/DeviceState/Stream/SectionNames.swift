@@ -8,9 +8,6 @@ struct SectionNames: Sendable {
   /// Whether parts of a section can come.
   func isStarted(_ id: UInt32) -> Bool { started[id] != nil }
 
-  /// Whether a section of this id was announced.
-  func contains(_ id: UInt32) -> Bool { ids.contains(id) }
-
   /// Notes that a section's last part has passed.
   mutating func end(_ section: SectionHeader) { started[section.id] = nil }
 
