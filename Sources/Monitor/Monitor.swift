@@ -73,6 +73,9 @@ public final class Monitor: QMPEndpoint {
     }.get()
   }
 
+  /// Sends an event of the machine itself to all who follow this monitor.
+  public func announce(_ event: QMPEvent) { context.announcements.announce(event) }
+
   /// `JOB_STATUS_CHANGE` for every status of every job on the machine, from now on; with a one-off
   /// machine, of the jobs that were started through this monitor.
   ///

@@ -89,6 +89,14 @@ public final class Engine: Sendable {
     for target: Target, followsAllMachines: Bool = false,
     onQuit: (@Sendable () throws(QMPError) -> Void)? = nil
   ) throws(QMPError) -> any QMPEndpoint {
+    try makeMonitor(for: target, followsAllMachines: followsAllMachines, onQuit: onQuit)
+  }
+
+  /// As ``monitor(for:followsAllMachines:onQuit:)``, for those who have something to announce there.
+  func makeMonitor(
+    for target: Target, followsAllMachines: Bool = false,
+    onQuit: (@Sendable () throws(QMPError) -> Void)?
+  ) throws(QMPError) -> Monitor {
     do throws(JobError) {
       let target: Monitor.Target =
         switch target {
@@ -101,6 +109,20 @@ public final class Engine: Sendable {
     } catch {
       throw QMPError(error)
     }
+  }
+
+  /// Keeps the monitor of a machine while the machine runs, until the task is cancelled; other processes of
+  /// this catalog reach it through this one.
+  ///
+  /// - Parameters:
+  ///   - name: the machine's name.
+  ///   - logger: where it is noted that somebody else has it.
+  ///   - onEvent: told what the machine tells of.
+  func keepMonitor(
+    ofMachine name: String, logger: Logger, _ onEvent: @Sendable (QMPEvent) -> Void
+  ) async {
+    let access = MonitorAccess(catalog, patience: .zero, onWait: { _ in })
+    await MonitorKeeper(access: access, machines: catalog, name: name, logger: logger).run(onEvent)
   }
 
   /// The names of the machines in the catalog.
@@ -143,8 +165,9 @@ extension Engine {
     logger: Logger
   ) -> MonitorServices {
     let access = ImageAccess(log: catalog, lockPatience: lockPatience, onWait: onWait)
+    let live = QEMUMachines(MonitorAccess(catalog, patience: lockPatience, onWait: onWait))
     let orphanCare: Recovery.OrphanCare = {
-      QEMUMachines.care(for: $0, machines: catalog, access: access)
+      live.care(for: $0, machines: catalog, access: access)
     }
     let runner = JobRunner(
       store: catalog, committer: ImageCommitter(log: catalog),
@@ -157,8 +180,8 @@ extension Engine {
     return MonitorServices(
       runner: runner, machines: catalog, history: CatalogHistory(catalog: catalog),
       catalog: CatalogCare(catalog: catalog),
-      images: StoredImages(access: access, secondReader: LibqcowReader(), live: QEMUMachines()),
-      live: QEMUMachines(),
+      images: StoredImages(access: access, secondReader: LibqcowReader(), live: live),
+      live: live,
       recovery: Recovery(log: catalog, runner: runner, orphanCare: orphanCare),
       busyPatience: lockPatience, onWait: onWait, version: version)
   }

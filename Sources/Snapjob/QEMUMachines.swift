@@ -2,37 +2,41 @@ import Jobs
 import LiveMachine
 import Monitor
 import QMP
-import QMPTransport
 import SnapshotJobs
 
 /// Machines that run in QEMU, reached over their monitors' sockets.
 struct QEMUMachines: LiveMachines {
-  /// Connects; a missing socket and a refused connection alone mean that a machine is not running.
-  private static let connector = LiveConnector { address throws(QMPError) in
-    guard let client = try await QMPClient.connectIfListening(to: try QMPAddress(address)) else {
-      return nil
+  private let connector: LiveConnector
+
+  /// Makes the way to them.
+  ///
+  /// - Parameter access: connects; a missing socket and a refused connection alone mean that a machine is
+  ///   not running.
+  init(_ access: MonitorAccess) {
+    connector = LiveConnector { address throws(QMPError) in
+      try await access.connect(to: address)
     }
-    return LiveConnection(endpoint: client, close: { await client.close() })
   }
 
   func disks(at address: String) async throws(JobError) -> [Node] {
-    try await MachineDiscovery(Self.connector).disks(at: address)
+    try await MachineDiscovery(connector).disks(at: address)
   }
 
   func work(
     _ request: SnapshotRequest, on machine: Machine, at address: String, access: ImageAccess
   ) -> any JobWork {
     LiveSnapshotWork(
-      request, machine: machine, address: address, connector: Self.connector, access: access)
+      request, machine: machine, address: address, connector: connector, access: access)
   }
 
   func execute(
     _ command: String, _ arguments: QMPValue?, at address: String
   ) async throws(QMPError) -> QMPValue? {
-    guard let connection = try await Self.connector.connect(address) else { return nil }
+    guard let connection = try await connector.connect(address) else { return nil }
     let outcome: Result<QMPValue, QMPError>
     do throws(QMPError) {
-      outcome = .success(try await connection.endpoint.execute(command, arguments))
+      let checked = try HarmfulCommand.check(command, arguments)
+      outcome = .success(try await connection.endpoint.execute(command, checked))
     } catch {
       outcome = .failure(error)
     }
@@ -41,7 +45,7 @@ struct QEMUMachines: LiveMachines {
   }
 
   /// Looks after a job that a running machine was at when its process ended.
-  static func care(
+  func care(
     for record: JobRecord, machines: any MachineStore, access: ImageAccess
   ) -> Recovery.OrphanOutcome? {
     guard let name = record.subject, let machine = try? machines.machine(named: name) else {
@@ -53,6 +57,6 @@ struct QEMUMachines: LiveMachines {
   func plan(
     _ request: SnapshotRequest, on machine: Machine, at address: String
   ) throws(JobError) -> [NodePlan]? {
-    try LiveSnapshotWork.plan(request, on: machine, at: address, through: Self.connector)
+    try LiveSnapshotWork.plan(request, on: machine, at: address, through: connector)
   }
 }

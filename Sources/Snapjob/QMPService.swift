@@ -60,9 +60,10 @@ public final class QMPService: Sendable {
     case .listener(let machine, let descriptor):
       try await serve(machine, .listener(descriptor), onReady)
     case .pipe(let machine, let input, let output):
-      try await serve(machine, .pipe(input: input, output: output), onReady)
-      // The one client has gone; what it has started goes on.
-      await engine.finish(because: "the client has gone away; nothing was changed")
+      try await serve(machine, .pipe(input: input, output: output), onReady) {
+        // The one client has gone; what it has started goes on.
+        await engine.finish(because: "the client has gone away; nothing was changed")
+      }
     case .allMachines(let pattern): try await serveAll(pattern, onReady)
     }
   }
@@ -99,10 +100,12 @@ public final class QMPService: Sendable {
 
   private var isStopping: Bool { state.withLock { state in state.isStopping } }
 
+  /// Serves one machine, and keeps its monitor while it runs.
   private func serve(
-    _ machine: String, _ source: QMPServer.Source, _ onReady: @escaping @Sendable () -> Void
+    _ machine: String, _ source: QMPServer.Source, _ onReady: @escaping @Sendable () -> Void,
+    atEnd: () async -> Void = {}
   ) async throws(QMPError) {
-    let monitor = try engine.monitor(for: .stored(machine)) { () throws(QMPError) in
+    let monitor = try engine.makeMonitor(for: .stored(machine)) { () throws(QMPError) in
       try self.quit()
     }
     let server = QMPServer(
@@ -113,7 +116,19 @@ public final class QMPService: Sendable {
     }
     if isStopping { return }
     defer { _ = state.withLock { state in state.servers.removeValue(forKey: machine) } }
-    try await server.run(source, onReady: onReady)
+    let keeping = Task { [engine, logger] in
+      await engine.keepMonitor(ofMachine: machine, logger: logger) { monitor.announce($0) }
+    }
+    let outcome: Result<Void, QMPError>
+    do throws(QMPError) {
+      outcome = .success(try await server.run(source, onReady: onReady))
+    } catch {
+      outcome = .failure(error)
+    }
+    await atEnd()
+    keeping.cancel()
+    await keeping.value
+    try outcome.get()
   }
 
   /// How often it is looked whether machines have come or gone.

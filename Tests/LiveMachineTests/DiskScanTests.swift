@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 import Testing
 
@@ -8,7 +9,8 @@ import Testing
   private static let devices = """
     [{"device": "data", "qdev": "/machine/peripheral-anon/device[2]/virtio-backend", "inserted":
       {"node-name": "#block260", "drv": "qcow2", "ro": false, "file": "/v/b.qcow2", "image":
-       {"filename": "/v/b.qcow2", "snapshots": [{"id": "1", "name": "q", "vm-state-size": 7}]}}},
+       {"filename": "/v/b.qcow2", "snapshots": [{"id": "1", "name": "q", "vm-state-size": 7,
+         "date-sec": 1700000000, "date-nsec": 5000}]}}},
      {"device": "", "qdev": "/machine/peripheral/rawdev/virtio-backend", "inserted":
       {"node-name": "#block407", "drv": "raw", "ro": false, "file": "/v/c.raw", "image":
        {"filename": "/v/c.raw"}}},
@@ -45,7 +47,13 @@ import Testing
 
   @Test func `bitmaps and snapshots are read`() throws {
     let disks = try scan().disks
-    #expect(disks[0].snapshots == [.init(id: "1", name: "q", vmStateSize: 7)])
+    #expect(
+      disks[0].snapshots == [
+        .init(
+          id: "1", name: "q", vmStateSize: 7, dateSeconds: 1_700_000_000, dateNanoseconds: 5000)
+      ])
+    #expect(disks[0].snapshots[0].isTaken(since: .init(microseconds: 1_700_000_000_000_005)))
+    #expect(!disks[0].snapshots[0].isTaken(since: .init(microseconds: 1_700_000_000_000_006)))
     #expect(disks[3].bitmaps == ["bm", "one without a name"])
   }
 

@@ -124,6 +124,16 @@ import Testing
     #expect(plan.vmstate?.node.name.description == "b")
   }
 
+  @Test func `tags are compared byte by byte, as QEMU does`() throws {
+    let composed = "caf\u{e9}"
+    let decomposed = "cafe\u{301}"
+    let disks = ["a", "b"].map { Self.disk($0, [Self.snapshot("1", composed, memory: 1)]) }
+    #expect(try Self.refusal(Self.request(.load, decomposed), disks).kind == .notFound)
+    let plan = try LivePlan(
+      Self.request(.save, decomposed), machine: Self.machine("a", "b"), disks: disks)
+    #expect(!plan.isDone)
+  }
+
   @Test func `a delete takes a tag away wherever it is`() throws {
     var request = Self.request(.delete, "t")
     request.moreTags = ["u", "none"]

@@ -79,6 +79,20 @@ public final class QMPSocket {
     }
   }
 
+  /// Waits for an event, from now on.
+  ///
+  /// - Parameter name: the event's name.
+  /// - Returns: the event.
+  /// - Throws: ``OracleError`` if the server closes the connection first.
+  @discardableResult public func waitForEvent(_ name: String) throws(OracleError) -> JSONValue {
+    while true {
+      let value = try JSONValue(parsing: readLine())
+      guard let event = value["event"]?.string else { continue }
+      events.append(value)
+      if event == name { return value }
+    }
+  }
+
   /// Waits until a job has concluded, and dismisses it.
   ///
   /// - Parameter id: the job's id.

@@ -36,6 +36,29 @@ final class OpenFileLock: Sendable {
     return .locked(OpenFileLock(descriptor: descriptor))
   }
 
+  /// Lets go of the lock before its owner goes.
+  func release() {
+    var lock = Self.wholeFile(F_UNLCK)
+    _ = fcntl(descriptor, Self.ofdSetLock, &lock)
+  }
+
+  /// Replaces what the file says; what goes wrong is not told, for the lock counts and not the words.
+  func write(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard ftruncate(descriptor, 0) == 0 else { return }
+    _ = pwrite(descriptor, bytes, bytes.count, 0)
+  }
+
+  /// What a lock's file says, at most a line's worth; empty if it cannot be read.
+  static func text(in path: String) -> String {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return "" }
+    defer { close(descriptor) }
+    var buffer = [UInt8](repeating: 0, count: 256)
+    let count = pread(descriptor, &buffer, buffer.count, 0)
+    return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+  }
+
   /// Whether somebody holds the lock of a file; nil if that cannot be found out.
   static func isHeld(_ path: String) -> Bool? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
@@ -46,9 +69,9 @@ final class OpenFileLock: Sendable {
     return lock.l_type != Int16(F_UNLCK)
   }
 
-  private static func wholeFile() -> flock {
+  private static func wholeFile(_ type: CInt = F_WRLCK) -> flock {
     flock(
-      l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0,
+      l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0,
       // The kernel insists on 0 here for this kind of lock.
       l_pid: 0)
   }

@@ -49,7 +49,9 @@ extension LiveDisk {
       },
       snapshots: (inserted["image"]?["snapshots"]?.elements ?? []).map {
         Snapshot(
-          id: $0.text("id"), name: $0.text("name"), vmStateSize: $0.integer("vm-state-size"))
+          id: $0.text("id"), name: $0.text("name"), vmStateSize: $0.integer("vm-state-size"),
+          dateSeconds: $0.integer("date-sec"),
+          dateNanoseconds: UInt32(clamping: $0.integer("date-nsec")))
       })
   }
 

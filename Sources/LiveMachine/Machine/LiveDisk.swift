@@ -1,4 +1,5 @@
 import Glibc
+import Jobs
 import QMP
 import SnapshotJobs
 
@@ -9,6 +10,20 @@ struct LiveDisk: Sendable, Hashable {
     let id: String
     let name: String
     let vmStateSize: Int64
+    /// When it was taken: seconds since the epoch.
+    var dateSeconds: Int64 = 0
+    /// Nanoseconds of that second.
+    var dateNanoseconds: UInt32 = 0
+
+    /// Whether it has a name, byte for byte as QEMU compares them; Swift's strings are equal more often.
+    func isCalled(_ tag: String) -> Bool { name.utf8.elementsEqual(tag.utf8) }
+
+    /// Whether it was taken at a moment or later.
+    func isTaken(since moment: Timestamp) -> Bool {
+      let (seconds, overflow) = dateSeconds.multipliedReportingOverflow(by: 1_000_000)
+      let date = seconds.addingReportingOverflow(Int64(dateNanoseconds / 1000))
+      return !overflow && !date.overflow && date.partialValue >= moment.microseconds
+    }
   }
 
   /// The block node's name for this boot; made-up ones (`#block…`) change at each start.

@@ -13,8 +13,16 @@ struct LivePlan: Sendable, Hashable {
 
     /// The snapshots of a name; more than one if another program has made them.
     func snapshots(called tag: String) -> [LiveDisk.Snapshot] {
-      disk.snapshots.filter { $0.name == tag }
+      disk.snapshots.filter { $0.isCalled(tag) }
     }
+  }
+
+  /// What the machine's memory takes at most, and what is free where it is written.
+  struct Room: Sendable, Hashable {
+    /// In bytes.
+    let needed: Int64
+    /// In bytes; nil if that is not known.
+    let free: Int64?
   }
 
   /// The nodes that take part, in the request's order.
@@ -25,6 +33,8 @@ struct LivePlan: Sendable, Hashable {
   private(set) var tags: [String]
   /// Whether there is nothing to do.
   private(set) var isDone = false
+  /// The room for the memory of a save that includes it.
+  var room: Room?
   /// Sentences for the user.
   private(set) var remarks: [String] = []
 
@@ -105,9 +115,12 @@ struct LivePlan: Sendable, Hashable {
       let place = lacking.isEmpty ? "" : ", and not on \(Self.names(lacking))"
       throw JobError(
         .conflict,
-        "Snapshot '\(request.tag)' already exists on \(Self.names(having))\(place). Choose another "
-          + "tag, or first: snapjob -m \(machine.label) delete --tag \(request.tag)"
-          + (request.replace ? " (QEMU cannot replace a snapshot while the machine runs)" : ""))
+        "Snapshot '\(request.tag)' already exists on \(Self.names(having))\(place). "
+          + (request.replace
+            ? "A running machine cannot replace it: between the old one and the new one there would be "
+              + "none. Save under another tag, then: "
+            : "Choose another tag, or first: ")
+          + "snapjob -m \(machine.label) delete --tag \(request.tag)")
     }
     try refuseID(request.tag, "Choose another tag")
     if !request.diskOnly { vmstate = try member(request.vmstate) }
@@ -116,11 +129,12 @@ struct LivePlan: Sendable, Hashable {
   private mutating func checkLoad(
     _ request: SnapshotRequest, _ machine: Machine
   ) throws(JobError) {
-    guard request.saveCurrent == nil else {
+    if let saved = request.saveCurrent {
       throw JobError(
         .refused,
-        "\(machine.label) is running: QEMU cannot save and load in one step. Save first: snapjob -m "
-          + "\(machine.label) save --tag TAG")
+        "\(machine.label) is running, and QEMU cannot save and load in one step (--save-current). Save "
+          + "first: snapjob -m \(machine.label) save --tag \(saved); then load without it, or stop "
+          + "the machine")
     }
     let lacking = members.filter { $0.snapshots(called: request.tag).isEmpty }
     guard lacking.isEmpty else {
@@ -167,7 +181,7 @@ struct LivePlan: Sendable, Hashable {
   /// QEMU looks for a snapshot's id first when it loads: a tag that is another one's id loads that one.
   private func refuseID(_ tag: String, _ advice: String) throws(JobError) {
     for member in members {
-      if let other = member.disk.snapshots.first(where: { $0.id == tag && $0.name != tag }) {
+      if let other = member.disk.snapshots.first(where: { $0.id == tag && !$0.isCalled(tag) }) {
         throw JobError(
           .conflict,
           "\(member.node.name): '\(tag)' is the id of snapshot '\(other.name)', and a running QEMU would "

@@ -1,6 +1,6 @@
 import FoundationEssentials
 public import Jobs
-import QMP
+public import QMP
 public import SnapshotJobs
 
 /// A snapshot job on a machine that may be running: done by QEMU if it is, on the files if it is not.
@@ -34,28 +34,68 @@ public struct LiveSnapshotWork: JobWork {
   ///
   /// - Throws: `JobError`.
   public func prepare(_ control: JobControl) throws -> any PreparedWork {
-    let (connector, address) = (connector, address)
-    guard let connection = try waiting(for: { try await connector.connect(address) }) else {
+    guard let connection = try connect() else {
       return try SnapshotWork(request, machine: machine, access: access).prepare(control)
     }
+    let start = Timestamp.now()
+    var attempt = try run(on: connection) { operation in
+      try control.checkpoint()
+      return try await operation.run()
+    }
+    while true {
+      switch attempt {
+      case .success(let result): return DoneWork(self, result: result)
+      case .failure(let interruption):
+        guard let connection = try reconnect(control) else {
+          throw afterDeath(interruption.cause, since: start)
+        }
+        attempt = try run(on: connection) {
+          try await $0.takeUp(interruption.plan, since: start)
+        }
+      }
+    }
+  }
+
+  /// Whether an event of a running machine is about a job that it does for one of ours.
+  public static func isEventOfOwnJob(_ event: QMPEvent) -> Bool { QEMUJob.concerns(event) }
+
+  private func connect() throws(JobError) -> LiveConnection? {
+    let (connector, address) = (connector, address)
+    return try waiting { try await connector.connect(address) }
+  }
+
+  /// Connects once more to a machine whose monitor was lost in the middle of a job; nil if it is gone.
+  ///
+  /// Whoever had shared the monitor may be what has ended. A machine that saves or loads is silent
+  /// meanwhile: it is waited for.
+  private func reconnect(_ control: JobControl) throws -> LiveConnection? {
+    while true {
+      do throws(JobError) {
+        return try connect()
+      } catch {
+        guard error.kind == .connection || error.kind == .inUse else { throw error }
+      }
+      try control.checkpoint()
+    }
+  }
+
+  /// Uses a connection, and closes it.
+  private func run(
+    on connection: LiveConnection,
+    _ body: @escaping @Sendable (LiveOperation) async throws -> SnapshotResult
+  ) throws(JobError) -> Result<SnapshotResult, LiveOperation.Interrupted> {
     let operation = LiveOperation(
       monitor: connection.endpoint, request: request, machine: machine)
-    let start = Timestamp.now()
-    let outcome: Result<SnapshotResult, LiveOperation.MachineGone> = try waiting {
+    return try waiting {
       do {
-        try control.checkpoint()
-        let result = try await operation.run()
+        let result = try await body(operation)
         await connection.close()
         return .success(result)
       } catch {
         await connection.close()
-        guard let gone = error as? LiveOperation.MachineGone else { throw error }
-        return .failure(gone)
+        guard let interruption = error as? LiveOperation.Interrupted else { throw error }
+        return .failure(interruption)
       }
-    }
-    switch outcome {
-    case .success(let result): return DoneWork(self, result: result)
-    case .failure(let gone): throw afterDeath(gone.cause, since: start)
     }
   }
 
@@ -110,9 +150,8 @@ public struct LiveSnapshotWork: JobWork {
     return try waiting {
       do {
         let plan = try await operation.makePlan()
-        let memory = plan.vmstate == nil ? 0 : try await operation.memoryByteCount()
         await connection.close()
-        return plan.nodePlans(request, memoryByteCount: memory)
+        return plan.nodePlans(request)
       } catch {
         await connection.close()
         throw error
@@ -129,14 +168,14 @@ public struct LiveSnapshotWork: JobWork {
     var removal = SnapshotRequest(
       operation: .delete, tag: request.tag, devices: request.devices, vmstate: nil)
     removal.mustExist = true
-    let (connector, address, machine) = (connector, address, machine)
+    guard let connection = try connect() else {
+      throw JobError(
+        .connection,
+        "the machine is not running any more. The snapshot '\(request.tag)' is left: snapjob -m "
+          + "\(machine.label) delete --tag \(request.tag)")
+    }
+    let machine = machine
     try waiting { [removal] in
-      guard let connection = try await connector.connect(address) else {
-        throw JobError(
-          .connection,
-          "the machine is not running any more. The snapshot '\(removal.tag)' is left: snapjob -m "
-            + "\(machine.label) delete --tag \(removal.tag)")
-      }
       do {
         _ = try await LiveOperation(
           monitor: connection.endpoint, request: removal, machine: machine
@@ -171,9 +210,7 @@ private struct DoneWork: PreparedWork {
 
 extension LivePlan {
   /// What would happen to each disk, as sentences.
-  fileprivate func nodePlans(
-    _ request: SnapshotRequest, memoryByteCount: Int64
-  ) -> [NodePlan] {
+  fileprivate func nodePlans(_ request: SnapshotRequest) -> [NodePlan] {
     members.map { member in
       let keepsMemory = vmstate == member
       let action: String
@@ -189,9 +226,12 @@ extension LivePlan {
           own.isEmpty
           ? "nothing to do" : "the running machine deletes \(own.joined(separator: ", "))"
       }
-      return NodePlan(
+      var plan = NodePlan(
         node: member.node.name.description, path: member.node.path, action: action,
-        bytesToWrite: request.operation == .save && keepsMemory ? memoryByteCount : 0)
+        bytesToWrite: keepsMemory ? room?.needed ?? 0 : 0)
+      if keepsMemory { plan.bytesFree = room?.free }
+      plan.isLive = true
+      return plan
     }
   }
 }

@@ -95,14 +95,13 @@ public struct OrphanedLiveJob: Sendable {
   private static func ask(
     _ monitor: any QMPEndpoint, _ id: String, result: String?
   ) async throws(QMPError) -> Recovery.OrphanOutcome? {
-    let jobs = try await monitor.execute("query-jobs", nil).elements
-    guard let job = jobs.first(where: { $0.text("id") == id }) else { return nil }
-    guard job.text("status") == "concluded" else {
+    let job = QEMUJob(id, on: monitor)
+    guard let state = try await job.state() else { return nil }
+    guard state.text("status") == "concluded" else {
       return .undecided(
         JobError(.inUse, "The running machine is still at it (its job '\(id)')"))
     }
-    _ = try await monitor.execute("job-dismiss", ["id": .string(id)])
-    if let error = job["error"]?.asText { return .failed(JobError(.general, error)) }
+    if let error = try await job.dismissed(state) { return .failed(JobError(.general, error)) }
     return .done(result: result)
   }
 }

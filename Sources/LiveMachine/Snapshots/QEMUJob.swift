@@ -16,7 +16,12 @@ struct QEMUJob: Sendable {
   private let monitor: any QMPEndpoint
 
   /// What our jobs are called in QEMU.
-  static let prefix = "snapjob-"
+  private static let prefix = "snapjob-"
+
+  /// Whether an event is about one of our jobs in QEMU.
+  static func concerns(_ event: QMPEvent) -> Bool {
+    event.name == "JOB_STATUS_CHANGE" && (event.data?.text("id").hasPrefix(prefix) ?? false)
+  }
 
   /// - Parameters:
   ///   - id: its name; nil for a made-up one.
@@ -53,8 +58,39 @@ struct QEMUJob: Sendable {
         break
       }
     }
-    let job = try await monitor.execute("query-jobs", nil).elements.first { $0.text("id") == id }
+    let error = try await dismissed(await state())
+    return Outcome(error: error, pauseNanoseconds: pause)
+  }
+
+  /// How often it is asked how a job fares whose events nobody has followed.
+  private static let period = Duration.milliseconds(50)
+
+  /// Waits for the end of a job that somebody else has started here.
+  ///
+  /// - Returns: how it ended; QEMU has forgotten it then. Nil if QEMU does not know it.
+  /// - Throws: `QMPError` if QEMU went away.
+  func awaitEnd() async throws(QMPError) -> Outcome? {
+    while let job = try await state() {
+      if job.text("status") == "concluded" {
+        return Outcome(error: try await dismissed(job), pauseNanoseconds: nil)
+      }
+      try? await Task.sleep(for: Self.period)
+    }
+    return nil
+  }
+
+  /// What QEMU says of the job now; nil if it does not know it.
+  func state() async throws(QMPError) -> QMPValue? {
+    try await monitor.execute("query-jobs", nil).elements.first { $0.text("id") == id }
+  }
+
+  /// Has QEMU forget a job that has concluded.
+  ///
+  /// - Parameter job: what QEMU says of it.
+  /// - Returns: QEMU's sentence if it failed.
+  /// - Throws: `QMPError` if QEMU went away.
+  func dismissed(_ job: QMPValue?) async throws(QMPError) -> String? {
     _ = try await monitor.execute("job-dismiss", ["id": .string(id)])
-    return Outcome(error: job?["error"]?.asText, pauseNanoseconds: pause)
+    return job?["error"]?.asText
   }
 }

@@ -22,7 +22,7 @@ extension CommandTable {
       let request = try SnapshotRequest(
         operation, try command.signature.check(arguments["arguments"]))
       let plan = try context.services.images.plan(request, on: try context.machine())
-      return .array(plan.map(\.json))
+      return .array(try context.withLastPause(plan, request).map(\.json))
     },
 
     Command(
@@ -104,6 +104,22 @@ extension CommandTable {
 }
 
 extension CommandContext {
+  /// Adds to the plan of a save by a running machine how long its guest stood still the last time.
+  fileprivate func withLastPause(
+    _ plan: [NodePlan], _ request: SnapshotRequest
+  ) throws(JobError) -> [NodePlan] {
+    guard let index = plan.firstIndex(where: { $0.isLive && $0.bytesToWrite > 0 }) else {
+      return plan
+    }
+    var plan = plan
+    plan[index].lastPauseNanoseconds = try services.history.history(
+      subject: machineName, allSubjects: false, id: nil
+    )
+    .lazy.filter { $0.type == request.operation.rawValue }
+    .compactMap { $0.snapshotResult?.pauseNanoseconds }.first
+    return plan
+  }
+
   /// The jobs that have made each tag, newest first, as far as the catalog remembers.
   fileprivate func saves(onMachine name: String?) throws(JobError) -> [String: [JobRecord]] {
     var saves: [String: [JobRecord]] = [:]

@@ -10,10 +10,15 @@ final class Announcements: Sendable {
 
   private let state = Mutex(State())
 
-  /// Sends an event to all who listen now.
+  /// Sends an event to all who listen now; one who has no room for it is cut off.
   func announce(_ event: QMPEvent) {
     let listeners = state.withLock { state in Array(state.listeners.values) }
-    for listener in listeners { listener.yield(event) }
+    for listener in listeners {
+      guard case .enqueued = listener.yield(event) else {
+        listener.finish()
+        continue
+      }
+    }
   }
 
   /// Adds a listener.

@@ -91,10 +91,17 @@ extension RetentionPolicy.Verdict {
 
 extension NodePlan {
   var json: QMPValue {
-    [
-      "node": .string(node), "filename": .string(path), "action": .string(action),
-      "bytes-to-write": .int(bytesToWrite), "bytes-to-free": .int(bytesToFree),
+    var members: [QMPValue.Member] = [
+      .init("node", .string(node)), .init("filename", .string(path)),
+      .init("action", .string(action)), .init("bytes-to-write", .int(bytesToWrite)),
+      .init("bytes-to-free", .int(bytesToFree)),
     ]
+    if isLive { members.append(.init("live", true)) }
+    if let bytesFree { members.append(.init("bytes-free", .int(bytesFree))) }
+    if let lastPauseNanoseconds {
+      members.append(.init("expected-pause-ns", .int(lastPauseNanoseconds)))
+    }
+    return .object(members)
   }
 
   static let schema = SchemaObject(
@@ -102,6 +109,8 @@ extension NodePlan {
     [
       .required("node", .string), .required("filename", .string), .required("action", .string),
       .required("bytes-to-write", .integer), .required("bytes-to-free", .integer),
+      .optional("live", .boolean), .optional("bytes-free", .integer),
+      .optional("expected-pause-ns", .integer),
     ])
 }
 

@@ -63,19 +63,25 @@ public final class QMPClient: QMPEndpoint {
     let promise = loop.makePromise(of: Correspondence.Greeting.self)
     let correspondence = Correspondence(with: address, greeting: promise)
     let channel: any Channel
+    let start = ContinuousClock.now
     do {
-      channel = try await open(address, on: loop, correspondence)
+      channel = try await open(address, on: loop, correspondence, until: start + limit)
     } catch {
-      let failure = QMPError(connecting: error, to: address)
+      let failure = QMPError(connecting: error, to: address, within: limit)
       promise.fail(failure)
       if QMPError.meansNobodyListens(error) { return nil }
       throw failure
     }
-    let deadline = loop.scheduleTask(in: TimeAmount(limit)) {
+    let rest = max(limit - (ContinuousClock.now - start), .zero)
+    let deadline = loop.scheduleTask(in: TimeAmount(rest)) {
       correspondence.giveUpGreeting(.silence(of: address, after: limit))
     }
     do {
-      let greeting = try await promise.futureResult.get()
+      let greeting = try await withTaskCancellationHandler {
+        try await promise.futureResult.get()
+      } onCancel: {
+        correspondence.giveUpGreeting(.connection(address, "the greeting was not waited for"))
+      }
       deadline.cancel()
       let client = QMPClient(address, channel, correspondence, greeting)
       let enabled: QMPValue? =
@@ -161,6 +167,23 @@ public final class QMPClient: QMPEndpoint {
     channel.writeAndFlush(buffer).whenFailure { error in
       correspondence.giveUp(
         number, .connection(address, "\(request.command) could not be sent: \(error)"))
+    }
+  }
+
+  private static let queuePeriod = Duration.milliseconds(50)
+
+  /// Connects; while as many clients as the server lets wait are waiting there, it is tried again.
+  private static func open(
+    _ address: QMPAddress, on loop: any EventLoop, _ correspondence: Correspondence,
+    until end: ContinuousClock.Instant
+  ) async throws -> any Channel {
+    while true {
+      do {
+        return try await open(address, on: loop, correspondence)
+      } catch {
+        guard QMPError.meansCrowd(error), ContinuousClock.now < end else { throw error }
+      }
+      try await Task.sleep(for: queuePeriod)
     }
   }
 

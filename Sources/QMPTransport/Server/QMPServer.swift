@@ -86,20 +86,31 @@ public final class QMPServer: Sendable {
       QMPEvent(
         name: "SHUTDOWN", data: ["guest": false, "reason": .string(reason)],
         microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000))
+    // Those who read are gone by then; nobody is waited for longer.
+    await close(within: Self.readingTime)
+  }
+
+  /// Lets nobody in any more, and closes everything once the clients have gone by themselves, or some time
+  /// has passed. They are not told of it.
+  ///
+  /// - Parameter grace: how long clients may go on.
+  public func close(within grace: Duration) async {
     let listener = state.withLock { state in
       state.isClosed = true
       return state.listener
     }
     try? await listener?.close()
-    // Those who read are gone by then; nobody is waited for longer.
-    for _ in 0..<Self.graceSteps where hasClients { try? await Task.sleep(for: Self.graceStep) }
+    let clock = ContinuousClock()
+    let end = clock.now + grace
+    while hasClients, clock.now < end { try? await clock.sleep(for: Self.graceStep) }
     for client in state.withLock({ $0.clients.values.map { $0 } }) {
       try? await client.close()
     }
   }
 
+  /// How long clients have to read the server's last words.
+  private static let readingTime = Duration.seconds(1)
   private static let graceStep = Duration.milliseconds(20)
-  private static let graceSteps = 50
 
   private var hasClients: Bool { state.withLock { state in !state.clients.isEmpty } }
 }

@@ -91,9 +91,17 @@ struct SnapshotRun {
 
   /// What would happen to one disk.
   static func planLine(_ node: QMPValue) -> String {
-    let amounts = [("bytes-to-write", "to write"), ("bytes-to-free", "to free")]
+    let bound = node.isTrue("live") ? "up to " : ""
+    var amounts = [("bytes-to-write", "to write"), ("bytes-to-free", "to free")]
       .filter { node.integer($0.0) > 0 }
-      .map { "\(Quantity.bytes(node.integer($0.0))) \($0.1)" }
+      .map { "\(bound)\(Quantity.bytes(node.integer($0.0))) \($0.1)" }
+    if node["bytes-free"] != nil {
+      amounts.append("\(Quantity.bytes(node.integer("bytes-free"))) free there")
+    }
+    if node["expected-pause-ns"] != nil {
+      let pause = Quantity.time(.nanoseconds(node.integer("expected-pause-ns")))
+      amounts.append("the guest stood still for \(pause) the last time")
+    }
     let amount = amounts.isEmpty ? "" : " (\(amounts.joined(separator: ", ")))"
     return "\(node.text("node")): \(Table.printable(node.text("filename"))): "
       + "\(node.text("action"))\(amount)"

@@ -14,6 +14,14 @@ public struct NodePlan: Sendable, Hashable, Codable {
   /// Bytes of clusters that would become free: what only the snapshots that go away refer to, and for a
   /// load what only the state that is lost refers to.
   public var bytesToFree: Int64
+  /// Bytes that are free where a running machine's memory is written; nil where none is, or that is not
+  /// known.
+  public var bytesFree: Int64?
+  /// Whether a running machine would do it.
+  public var isLive = false
+  /// How long a running machine's guest stood still the last time, in nanoseconds; nil where it does not, or
+  /// that was never seen.
+  public var lastPauseNanoseconds: Int64?
 
   /// Makes a plan.
   public init(
