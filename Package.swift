@@ -47,7 +47,8 @@ let package = Package(
     .target(name: "DeviceState", dependencies: ["ByteCoding"], swiftSettings: byteHouse),
     .target(name: "Jobs", swiftSettings: house),
     .target(
-      name: "SnapshotJobs", dependencies: ["Jobs", "Qcow2", log, system], swiftSettings: house),
+      name: "SnapshotJobs", dependencies: ["Jobs", "Qcow2", "DeviceState", log, system],
+      swiftSettings: house),
     .target(
       name: "JobCatalog",
       dependencies: [
@@ -59,14 +60,15 @@ let package = Package(
     .target(
       name: "QMPTransport",
       dependencies: [
-        "QMP", log, .product(name: "NIOCore", package: "swift-nio"),
+        "QMP", "Jobs", "SnapshotJobs", log, .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: house),
     .target(
       name: "LiveMachine", dependencies: ["QMP", "Jobs", "SnapshotJobs"], swiftSettings: house),
     .target(
-      name: "Monitor", dependencies: ["QMP", "Jobs", "SnapshotJobs", "Qcow2", log],
+      name: "Monitor",
+      dependencies: ["QMP", "Jobs", "SnapshotJobs", "Qcow2", "DeviceState", log],
       swiftSettings: house),
     .systemLibrary(
       name: "CLibqcow", pkgConfig: "libqcow", providers: [.apt(["libqcow-dev"])]),
@@ -123,7 +125,8 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "QMPTests", dependencies: ["QMP"], swiftSettings: house),
     .testTarget(
-      name: "QMPTransportTests", dependencies: ["QMPTransport", "QMP", "TestOracles", system],
+      name: "QMPTransportTests",
+      dependencies: ["QMPTransport", "QMP", "Jobs", "SnapshotJobs", "TestOracles", system],
       swiftSettings: house),
     .testTarget(
       name: "MonitorTests",

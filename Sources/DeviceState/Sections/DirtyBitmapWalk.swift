@@ -83,8 +83,8 @@ struct DirtyBitmapWalk {
     guard count <= StreamLimits.bitmapChunkByteCount else {
       throw StreamError(
         .overLimit,
-        "a chunk of \(count) bytes; the limit is \(StreamLimits.bitmapChunkByteCount)", at: start,
-        section: section.place)
+        "Bitmap migration stream buffer allocation request is too large: \(count) bytes; the limit is "
+          + "\(StreamLimits.bitmapChunkByteCount)", at: start, section: section.place)
     }
     try skip(Int(count), &cursor)
   }

@@ -12,6 +12,10 @@ public struct StreamError: Error, Sendable, CustomStringConvertible {
     case truncated
     /// A size or number is above one of ``StreamLimits``.
     case overLimit
+    /// It speaks of something that does not exist here.
+    case notFound
+    /// It brings something that exists here already.
+    case exists
     /// Two streams do not fit together.
     case mismatch
     /// The source could not be read; the cause says why.
