@@ -14,12 +14,6 @@ enum Limits {
   static let snapshotExtraDataByteCount = 1024
   /// QEMU's length of a backing file name (block/qcow2.c).
   static let backingFileNameByteCount = 1023
-  /// QEMU's `QCOW2_MAX_BITMAPS`.
-  static let bitmapCount = 65535
-  /// QEMU's `QCOW2_MAX_BITMAP_DIRECTORY_SIZE`.
-  static let bitmapDirectoryByteCount = 1024 * 65535
-  /// QEMU's `BME_MAX_PHYS_SIZE`: bytes of one bitmap's data.
-  static let bitmapByteCount: UInt64 = 0x2000_0000
   /// `QCOW_MAX_CLUSTER_OFFSET`: host offsets have 56 bits.
   static let hostOffset: UInt64 = (1 << 56) - 1
   /// Refcounts are kept in 31 bits in memory; a larger stored value cannot be right, since no cluster

@@ -11,8 +11,7 @@ extension CommandTable {
       returns: .array(.object(NodeDescription.schema))
     ) { _, context in
       // Newest first, as in QEMU. Nothing is nested: backing files are never opened.
-      .array(
-        try context.machine().nodes.reversed().map { context.services.images.describe($0).json })
+      .array(try context.machine().nodes.reversed().map { context.blockDeviceInfo(of: $0) })
     },
 
     Command("blockdev-add", BlockNodeOptions.members) { arguments, context in
@@ -75,6 +74,12 @@ extension CommandTable {
 }
 
 extension CommandContext {
+  /// A node with its image and bitmaps; of an image that cannot be read, why.
+  func blockDeviceInfo(of node: Node) -> QMPValue {
+    services.images.describe(node).json(
+      bitmaps: (try? services.images.bitmaps(of: node)) ?? [])
+  }
+
   /// Checks that a node's name is not taken.
   func checkNew(_ name: NodeName, beside nodes: [Node]) throws(JobError) {
     if nodes.contains(where: { $0.name == name }) {

@@ -12,7 +12,7 @@ extension CommandTable {
         try context.machine().nodes.map { node in
           [
             "device": "", "locked": false, "removable": false,
-            "inserted": context.services.images.describe(node).json, "type": "unknown",
+            "inserted": context.blockDeviceInfo(of: node), "type": "unknown",
           ]
         })
     },

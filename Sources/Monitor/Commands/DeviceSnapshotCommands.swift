@@ -9,7 +9,7 @@ extension CommandTable {
     Command("blockdev-snapshot-internal-sync", DeviceSnapshotAction.takeMembers) {
       arguments, context in
       let action = try DeviceSnapshotAction(taking: arguments)
-      try context.services.images.prepare([action], on: try context.machine()).commit()
+      try context.services.images.prepare([.snapshot(action)], on: try context.machine()).commit()
     },
 
     Command(
@@ -20,7 +20,8 @@ extension CommandTable {
       let action = DeviceSnapshotAction.delete(
         device: try arguments.string("device"), id: arguments.string(ifPresent: "id"),
         name: arguments.string(ifPresent: "name"))
-      let change = try context.services.images.prepare([action], on: try context.machine())
+      let change = try context.services.images.prepare(
+        [.snapshot(action)], on: try context.machine())
       try change.commit()
       return change.removed.first?.json ?? [:]
     },

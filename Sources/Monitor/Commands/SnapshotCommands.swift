@@ -47,7 +47,7 @@ extension SnapshotRequest.Operation {
     case .load:
       [
         jobID, tag, vmstate, devices, .optional("x-save-current", .string),
-        .optional("x-no-resume", .boolean),
+        .optional("x-no-resume", .boolean), .optional("x-strict-bitmaps", .boolean),
       ]
     case .delete:
       [
@@ -74,6 +74,7 @@ extension SnapshotRequest {
     replace = arguments.flag("x-replace")
     noHeal = arguments.flag("x-no-heal") ? true : nil
     noResume = arguments.flag("x-no-resume") ? true : nil
+    strictBitmaps = arguments.flag("x-strict-bitmaps") ? true : nil
     saveCurrent = arguments.string(ifPresent: "x-save-current")
     moreTags = arguments.strings(ifPresent: "x-more-tags") ?? []
     mustExist = arguments.flag("x-must-exist")

@@ -47,6 +47,10 @@ extension CommandTable {
               SchemaObject("BlockdevSnapshotInternal", DeviceSnapshotAction.takeMembers)))
         ]),
     ]
+      + BitmapCommand.allCases.map { command in
+        .init(
+          command.rawValue, [.required("data", .object(SchemaObject(command.members)))])
+      }
       + SnapshotRequest.Operation.commands.map { operation in
         .init(
           operation.rawValue, [.required("data", .object(SchemaObject(operation.jobMembers)))])
@@ -65,6 +69,8 @@ extension Transaction.Action {
       self = .take(try DeviceSnapshotAction(taking: data))
     } else if let operation = SnapshotRequest.Operation(rawValue: type) {
       self = .job(try SnapshotRequest(operation, data), data)
+    } else if let command = BitmapCommand(rawValue: type) {
+      self = .bitmap(command, try command.action(data))
     } else {
       self = .abort
     }

@@ -6,7 +6,8 @@ import SnapshotJobs
 ///
 /// As in QEMU the actions are looked at in their order, and the first that cannot be done is the
 /// reason why none is. Device snapshots are permanent when the command returns; jobs are running
-/// then.
+/// then. So are changes of bitmaps, but those on a disk of a snapshot job belong to the job: they are
+/// committed with it, or not at all.
 struct Transaction {
   /// One action.
   enum Action {
@@ -14,6 +15,8 @@ struct Transaction {
     case abort
     /// Takes a device snapshot.
     case take(DeviceSnapshotAction)
+    /// Changes bitmaps.
+    case bitmap(BitmapCommand, BitmapAction)
     /// Starts a snapshot job, with these arguments.
     case job(SnapshotRequest, Arguments)
   }
@@ -30,25 +33,36 @@ struct Transaction {
   ///
   /// - Throws: the reason why nothing was done.
   func run(in context: CommandContext) async throws {
+    let adoptions = BitmapAdoptions(actions)
     var jobs = try JobList(grouping, context)
-    var takes: [DeviceSnapshotAction] = []
+    var changes: [ImageAction] = []
+    var bitmapActions: [BitmapAction] = []
     var refusal: (any Error)?
-    for action in actions where refusal == nil {
+    for (index, action) in actions.enumerated() where refusal == nil {
       do {
         switch action {
         case .abort: throw JobError(.general, "Transaction aborted using Abort action")
         case .take(let take):
-          try checkIndividual()
-          takes.append(take)
+          try checkIndividual(Action.takeName)
+          changes.append(.snapshot(take))
+        case .bitmap(let command, let action):
+          bitmapActions.append(action)
+          if adoptions.isAdopted(index) {
+            try context.services.images.rehearse(bitmapActions, on: jobs.machine)
+          } else {
+            try checkIndividual(command.rawValue)
+            changes.append(.bitmap(action))
+          }
         case .job(let request, let arguments):
-          try jobs.add(request, try JobOptions(arguments))
+          try jobs.add(adoptions.complete(request, at: index), try JobOptions(arguments))
         }
       } catch {
         refusal = error
       }
     }
     // Their own refusals come first: they stand before the action that was refused.
-    let change = takes.isEmpty ? nil : try context.services.images.prepare(takes, on: jobs.machine)
+    let change =
+      changes.isEmpty ? nil : try context.services.images.prepare(changes, on: jobs.machine)
     var isDecided = false
     do {
       if let refusal { throw refusal }
@@ -62,11 +76,11 @@ struct Transaction {
     }
   }
 
-  private func checkIndividual() throws(JobError) {
+  private func checkIndividual(_ action: String) throws(JobError) {
     guard grouping == .individual else {
       throw JobError(
         .usage,
-        "Action '\(Action.takeName)' does not support Transaction property completion-mode = grouped"
+        "Action '\(action)' does not support Transaction property completion-mode = grouped"
       )
     }
   }

@@ -8,7 +8,7 @@ import SnapshotJobs
 /// There are no throttling limits, caches or backing files here; their members have QEMU's values
 /// for that. An image that cannot be read has no `image`, and `x-problem` says why.
 extension NodeDescription {
-  var json: QMPValue {
+  func json(bitmaps: [BitmapDescription]) -> QMPValue {
     var members: [QMPValue.Member] = [
       .init("iops_rd", 0), .init("detect_zeroes", "off"),
     ]
@@ -19,6 +19,13 @@ extension NodeDescription {
       .init("iops_wr", 0), .init("ro", .bool(node.isReadOnly)),
       .init("node-name", .string(node.name.description)), .init("backing_file_depth", 0),
       .init("drv", "qcow2"), .init("iops", 0), .init("bps_wr", 0), .init("write_threshold", 0),
+    ]
+    if !bitmaps.isEmpty {
+      // The newest first, as in QEMU.
+      members.append(
+        .init("dirty-bitmaps", .array(bitmaps.reversed().map(\.blockDirtyInfo))))
+    }
+    members += [
       .init("encrypted", .bool(image?.isEncrypted ?? false)), .init("bps", 0),
       .init("bps_rd", 0),
       .init("cache", ["no-flush": false, "direct": false, "writeback": true]),
@@ -29,7 +36,7 @@ extension NodeDescription {
     return .object(members)
   }
 
-  /// The type of ``json``.
+  /// The type of ``json(bitmaps:)``.
   static let schema = SchemaObject(
     "BlockDeviceInfo",
     ["bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"].map { .required($0, .integer) } + [
@@ -46,6 +53,8 @@ extension NodeDescription {
               .required("writeback", .boolean), .required("direct", .boolean),
               .required("no-flush", .boolean),
             ]))),
+      .optional(
+        "dirty-bitmaps", .array(.object(BitmapDescription.blockDirtyInfoSchema))),
       .optional("image", .object(ImageSummary.schema)), .required("x-excluded", .boolean),
       .optional("x-problem", .string), .optional("x-holder", .string),
     ])
@@ -75,13 +84,13 @@ extension ImageSummary {
       .init("compression-type", .string(compressionType)),
     ]
     if version > 2 { members.append(.init("lazy-refcounts", .bool(hasLazyRefcounts))) }
+    // Those that another program has outdated QEMU does not know.
+    let known = bitmaps.filter { $0.state != .outdated }
+    if !known.isEmpty { members.append(.init("bitmaps", .array(known.map(\.json)))) }
     members.append(.init("refcount-bits", .int(Int64(refcountBits))))
     if version > 2 {
       members.append(.init("corrupt", .bool(isCorrupt)))
       members.append(.init("extended-l2", .bool(hasExtendedL2)))
-    }
-    if !bitmapNames.isEmpty {
-      members.append(.init("x-bitmaps", .array(bitmapNames.map { .string($0) })))
     }
     return ["type": "qcow2", "data": .object(members)]
   }

@@ -28,10 +28,22 @@ public protocol MachineImages: Sendable {
     _ request: SnapshotRequest, on machine: Machine
   ) throws(JobError) -> any PreparedChange
 
-  /// Prepares snapshots of single devices; nothing is permanent yet.
+  /// Prepares snapshots of single devices and changes of bitmaps; nothing is permanent yet.
   func prepare(
-    _ actions: [DeviceSnapshotAction], on machine: Machine
+    _ actions: [ImageAction], on machine: Machine
   ) throws(JobError) -> any PreparedChange
+
+  /// Tries changes of bitmaps without making them; see `Machine.rehearse`.
+  func rehearse(_ actions: [BitmapAction], on machine: Machine) throws(JobError)
+
+  /// A node's bitmaps, looked at without locking the image.
+  func bitmaps(of node: Node) throws(JobError) -> [BitmapDescription]
+
+  /// The dirty ranges of a bitmap, in bytes.
+  func dirtyRanges(ofBitmap name: String, on node: Node) throws(JobError) -> [Range<UInt64>]
+
+  /// The SHA-256 of a bitmap's bits.
+  func bitmapDigest(named name: String, of node: Node) throws(JobError) -> String
 
   /// What a request would do to each disk; reads only.
   func plan(_ request: SnapshotRequest, on machine: Machine) throws(JobError) -> [NodePlan]

@@ -55,11 +55,29 @@ public struct StoredImages: MachineImages {
     try ImageChange(request, on: machine, access: access)
   }
 
-  /// Prepares snapshots of single devices.
+  /// Prepares snapshots of single devices and changes of bitmaps.
   public func prepare(
-    _ actions: [DeviceSnapshotAction], on machine: Machine
+    _ actions: [ImageAction], on machine: Machine
   ) throws(JobError) -> any PreparedChange {
     try ImageChange(actions, on: machine, access: access)
+  }
+
+  /// Tries changes of bitmaps without making them.
+  public func rehearse(_ actions: [BitmapAction], on machine: Machine) throws(JobError) {
+    try machine.rehearse(actions)
+  }
+
+  /// A node's bitmaps.
+  public func bitmaps(of node: Node) throws(JobError) -> [BitmapDescription] { try node.bitmaps() }
+
+  /// The dirty ranges of a bitmap.
+  public func dirtyRanges(
+    ofBitmap name: String, on node: Node
+  ) throws(JobError) -> [Range<UInt64>] { try node.dirtyRanges(ofBitmap: name) }
+
+  /// The SHA-256 of a bitmap's bits.
+  public func bitmapDigest(named name: String, of node: Node) throws(JobError) -> String {
+    try node.bitmapDigest(named: name)
   }
 
   /// What a request would do to each disk.

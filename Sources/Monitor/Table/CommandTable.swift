@@ -4,7 +4,7 @@ import QMP
 struct CommandTable: Sendable {
   /// The table of every monitor.
   static let standard = CommandTable(
-    snapshotCommands + deviceSnapshotCommands + transactionCommands + groupCommands
+    snapshotCommands + deviceSnapshotCommands + bitmapCommands + transactionCommands + groupCommands
       + snapshotInspectionCommands
       + jobCommands + jobInspectionCommands
       + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands

@@ -6,8 +6,8 @@ extension ImageCheck {
   mutating func countBitmaps(_ checkpoint: Checkpoint) throws {
     guard let ext = try image.area.bitmapsExtension() else { return }
     count(ext.directoryOffset.bytes, byteCount: ext.directoryByteCount)
-    for bitmap in image.bitmaps {
-      guard isSound(bitmap) else {
+    for bitmap in image.bitmapEntries {
+      guard bitmap.isSound(diskSize: image.header.size, geometry) else {
         findings.failure("ERROR: Bitmap '\(bitmap.printableName)' doesn't satisfy the constraints")
         continue
       }
@@ -35,37 +35,4 @@ extension ImageCheck {
     }
     try checkpoint(Int64(words.count * 8))
   }
-
-  /// QEMU's rules for an entry of the directory.
-  private func isSound(_ bitmap: BitmapDirectoryEntry) -> Bool {
-    let byteCount = UInt64(bitmap.tableSize) * UInt64(geometry.clusterSize)
-    guard bitmap.tableSize <= BitmapLimits.tableEntryCount, byteCount <= BitmapLimits.byteCount,
-      BitmapLimits.granularityBits.contains(bitmap.granularityBits),
-      bitmap.flags & BitmapLimits.reservedFlags == 0,
-      (1...BitmapLimits.nameByteCount).contains(bitmap.name.count)
-    else { return false }
-    let isInUse = bitmap.flags & 1 != 0
-    return isInUse || image.header.size <= (byteCount * 8) << UInt64(bitmap.granularityBits)
-  }
-}
-
-/// QEMU's limits of a bitmap (block/qcow2-bitmap.c).
-private enum BitmapLimits {
-  /// `BME_MAX_TABLE_SIZE`.
-  static let tableEntryCount: UInt32 = 0x800_0000
-  /// `BME_MAX_PHYS_SIZE`.
-  static let byteCount: UInt64 = 0x2000_0000
-  /// `BME_MIN_GRANULARITY_BITS` and `BME_MAX_GRANULARITY_BITS`.
-  static let granularityBits: ClosedRange<UInt8> = 9...31
-  /// `BME_MAX_NAME_SIZE`.
-  static let nameByteCount = 1023
-  /// `BME_RESERVED_FLAGS`: all but in use and auto.
-  static let reservedFlags: UInt32 = 0xffff_fffc
-  /// `BME_TABLE_ENTRY_RESERVED_MASK`.
-  static let entryReservedMask: UInt64 = 0xff00_0000_0000_01fe
-}
-
-extension BitmapDirectoryEntry {
-  /// The name as it can be shown.
-  fileprivate var printableName: String { String(decoding: name, as: UTF8.self) }
 }

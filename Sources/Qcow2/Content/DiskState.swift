@@ -12,6 +12,8 @@ struct DiskTree {
   let l1: [UInt64]
   /// The disk's size in bytes.
   let size: UInt64
+  /// L2 tables that exist only in memory, by the offset that is reserved for them.
+  var newTables: [UInt64: [UInt64]] = [:]
 
   /// Reads and checks the L1 table of a state.
   init(_ state: DiskState, of image: Image) throws(Qcow2Error) {
@@ -24,6 +26,13 @@ struct DiskTree {
       l1 = try image.readL1(of: entry).map { $0 & TableEntry.offsetMask }
       size = entry.diskSize ?? image.header.size
     }
+  }
+
+  /// The state that a draft makes the active one.
+  init(active draft: ImageDraft) {
+    l1 = draft.activeL1
+    size = draft.size
+    newTables = draft.newL2s
   }
 
   /// The L2 table of an index; 0 for none.

@@ -15,6 +15,7 @@ extension ImageDraft {
       guard offset <= size, UInt64(bytes.count) <= size - offset else {
         throw Qcow2Error.overLimit("the data end behind the end of the disk (\(size) bytes)")
       }
+      try bitmaps.record(write: offset..<offset + UInt64(bytes.count))
       let clusterSize = UInt64(geometry.clusterSize)
       var done = 0
       while done < bytes.count {

@@ -48,9 +48,9 @@ struct StructurePlaces {
     guard let directory = try image.area.bitmapsExtension() else { return }
     note(
       .bitmapDirectory, at: directory.directoryOffset, byteCount: directory.directoryByteCount)
-    for bitmap in image.bitmaps {
+    for bitmap in image.bitmapEntries {
       let count = UInt64(bitmap.tableSize)
-      guard count << UInt64(geometry.clusterBits) <= Limits.bitmapByteCount else { continue }
+      guard count << UInt64(geometry.clusterBits) <= BitmapLimits.byteCount else { continue }
       note(.bitmapTable, at: bitmap.tableOffset, byteCount: count * 8)
       let words = try? image.file.readWords(
         count: Int(count), at: bitmap.tableOffset, isZeroPadded: true)

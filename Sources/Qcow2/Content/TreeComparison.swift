@@ -16,14 +16,27 @@ struct TreeComparison {
   /// Bytes of the disk that both states have.
   private let commonSize: UInt64
   private let emptyTable: [UInt64]
+  /// Tables that exist only in memory.
+  private let newTables: [UInt64: [UInt64]]
+  private let checkpoint: Checkpoint
   /// What may differ, ascending; neighbours are one range.
   private(set) var ranges: [Range<UInt64>] = []
 
   /// Compares.
   ///
+  /// - Parameters:
+  ///   - image: the image.
+  ///   - old: a state.
+  ///   - new: another.
+  ///   - checkpoint: asked after each batch of tables; what it throws ends the work.
   /// - Throws: ``Qcow2Error`` if a table cannot be read or is damaged, or there are too many ranges.
-  init(_ image: Image, from old: DiskTree, to new: DiskTree) throws {
+  init(
+    _ image: Image, from old: DiskTree, to new: DiskTree,
+    _ checkpoint: @escaping Checkpoint = { _ in }
+  ) throws {
     self.image = image
+    self.checkpoint = checkpoint
+    newTables = old.newTables.merging(new.newTables) { _, new in new }
     geometry = image.geometry
     hasBackingFile = image.area.backingFileName != nil
     commonSize = min(old.size, new.size)
@@ -51,8 +64,9 @@ struct TreeComparison {
 
   /// Reads all tables of some pairs, neighbours together, and compares pair by pair.
   private mutating func compare(_ pairs: [Pair]) throws {
-    let offsets = Set(pairs.flatMap { [$0.old, $0.new] }).subtracting([0]).sorted()
-    var tables: [UInt64: [UInt64]] = [:]
+    let offsets = Set(pairs.flatMap { [$0.old, $0.new] }).subtracting([0])
+      .filter { newTables[$0] == nil }.sorted()
+    var tables = newTables
     try image.file.readTables(offsets.map(HostOffset.init), geometry: geometry) {
       offset, words, range in tables[offset.bytes] = Array(words[range])
     }
@@ -61,6 +75,7 @@ struct TreeComparison {
         tables[pair.old] ?? emptyTable, tables[pair.new] ?? emptyTable,
         from: UInt64(pair.index) << UInt64(geometry.l2CoverageBits))
     }
+    try checkpoint(0)
   }
 
   private mutating func compare(
@@ -187,10 +202,17 @@ extension Image {
   public func differences(
     from old: DiskState, to new: DiskState
   ) throws(Qcow2Error) -> [Range<UInt64>] {
+    do throws(Qcow2Error) {
+      return try differences(from: DiskTree(old, of: self), to: DiskTree(new, of: self))
+    } catch let error {
+      throw error.in(path)
+    }
+  }
+
+  /// The ranges of the disk that may differ between two trees.
+  func differences(from old: DiskTree, to new: DiskTree) throws(Qcow2Error) -> [Range<UInt64>] {
     do {
-      return try TreeComparison(
-        self, from: DiskTree(old, of: self), to: DiskTree(new, of: self)
-      ).ranges
+      return try TreeComparison(self, from: old, to: new).ranges
     } catch let error as Qcow2Error {
       throw error.in(path)
     } catch {

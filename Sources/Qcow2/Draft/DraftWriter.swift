@@ -3,15 +3,17 @@
 /// Nothing that the first sector on disk leads to is touched. Order does not matter: one fsync comes
 /// before the new first sector is used.
 struct DraftWriter {
-  private var draft: ImageDraft
-  private let image: Image
+  var draft: ImageDraft
+  let image: Image
   private let checkpoint: Checkpoint
+  /// The header extensions that go with what was written.
+  var extensions: [HeaderExtension]
   /// Bytes written.
   private(set) var byteCount: Int64 = 0
   /// What was written, to be given back if the draft is undone.
   private(set) var writtenRuns: [HostRun] = []
 
-  private var geometry: ClusterGeometry { draft.geometry }
+  var geometry: ClusterGeometry { draft.geometry }
   private var file: any ImageFile { image.file }
 
   /// Starts writing.
@@ -24,6 +26,7 @@ struct DraftWriter {
     self.draft = draft
     self.image = image
     self.checkpoint = checkpoint
+    extensions = image.area.extensions
   }
 
   /// The refcounts as they are after everything is written.
@@ -40,6 +43,7 @@ struct DraftWriter {
     try writeActiveL1(moved, &header)
     try writeSnapshotL1s(moved)
     try writeSnapshotTable(&header)
+    try writeBitmaps(&header)
     try writeRefcounts(&header)
     return header
   }
@@ -168,7 +172,7 @@ struct DraftWriter {
   }
 
   /// Writes words into new clusters of their own.
-  private mutating func writeTable(_ words: [UInt64]) throws -> HostOffset {
+  mutating func writeTable(_ words: [UInt64]) throws -> HostOffset {
     let run = try newRun(geometry.clusterCount(bytes: words.count * 8))
     let wordCount = run.count * geometry.clusterSize / 8
     let padding = [UInt64](repeating: 0, count: wordCount - words.count)
@@ -231,13 +235,13 @@ struct DraftWriter {
   }
 
   /// New clusters with one reference each.
-  private mutating func newRun(_ count: Int) throws -> HostRun {
+  mutating func newRun(_ count: Int) throws -> HostRun {
     let run = try draft.refcounts.allocate(count)
     for index in 0..<count { try draft.refcounts.add(1, to: run[index]) }
     return run
   }
 
-  private func padded(_ bytes: [UInt8], _ run: HostRun) -> [UInt8] {
+  func padded(_ bytes: [UInt8], _ run: HostRun) -> [UInt8] {
     bytes + [UInt8](repeating: 0, count: run.count * geometry.clusterSize - bytes.count)
   }
 
@@ -247,7 +251,7 @@ struct DraftWriter {
     try checkpoint(Int64(words.count * 8))
   }
 
-  private mutating func write(_ bytes: [UInt8], _ offset: HostOffset) throws {
+  mutating func write(_ bytes: [UInt8], _ offset: HostOffset) throws {
     note(offset, byteCount: bytes.count)
     try file.write(bytes, at: Int64(offset.bytes))
     try checkpoint(Int64(bytes.count))

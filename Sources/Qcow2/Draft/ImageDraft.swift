@@ -1,5 +1,5 @@
 /// A change of one image while it is worked out in memory: new snapshots, another active state, fewer
-/// snapshots, guest data.
+/// snapshots, bitmaps, guest data.
 ///
 /// A draft reads the image and writes nothing. Several edits may follow each other; they all become
 /// true together. ``settle(_:)`` works out the new refcounts, then ``prepare(commit:catalog:_:)``
@@ -37,6 +37,12 @@ public struct ImageDraft: Sendable {
   var copiedSeen: Set<UInt64> = []
   /// What to do because the refcounts were counted anew; nil if those on disk are used.
   var recount: Recount?
+  /// The persistent bitmaps as they will be.
+  public var bitmaps: BitmapSet
+  /// How many of the image's own structures each cluster belongs to; empty where no bitmap changes.
+  var structureClusters: [HostCluster: Int] = [:]
+  /// Bytes that the changed bitmaps will take, as an estimate from above; of a settled draft.
+  var bitmapByteCount: Int64 = 0
   /// Whether ``settle(_:)`` has run.
   var isSettled = false
 
@@ -83,6 +89,7 @@ public struct ImageDraft: Sendable {
     self.recount = recount
     size = image.header.size
     table = image.table
+    bitmaps = BitmapSet(image)
   }
 
   /// What follows from refcounts that were counted anew: table and blocks are all written, and every COPIED
@@ -153,7 +160,8 @@ extension ImageDraft {
 
   /// Makes a snapshot's state the active one; its VM state stays with the snapshot.
   ///
-  /// Where both trees point to the same L2 table nothing changes.
+  /// Where both trees point to the same L2 table nothing changes. Enabled bitmaps record what differs, so that
+  /// incremental backups go on; bitmaps follow the disk's size.
   public mutating func load(position: Int) throws(Qcow2Error) {
     let entry = table.entries[position]
     let newSize = entry.diskSize ?? size
@@ -165,8 +173,14 @@ extension ImageDraft {
     loaded += [UInt64](repeating: 0, count: Int(needed) - loaded.count)
     for offset in activeL1 { addTree(offset, -1) }
     for offset in loaded { addTree(offset, 1) }
+    let old = DiskTree(active: self)
     activeL1 = loaded
     size = newSize
+    do {
+      try bitmaps.record(from: old, to: DiskTree(active: self))
+    } catch let error {
+      throw error.in(image.path)
+    }
   }
 
   /// Removes a snapshot.

@@ -50,6 +50,7 @@ public struct PreparedImage: Sendable {
     do {
       var area = image.area
       area.header = try writer.write()
+      area.extensions = writer.extensions
       if draft.recount != nil, !area.header.autoclear.contains(.bitmaps) {
         // Another program has outdated the bitmaps: nobody counted their clusters.
         area.extensions.removeAll { $0.type == HeaderExtension.bitmaps }

@@ -17,12 +17,14 @@ extension ImageDraft {
       geometry.clusterCount(bytes: l1Bytes) + newL1s.count
       + geometry.clusterCount(bytes: table.encoded().count)
       + Int(image.header.refcountTableClusters) + 2
-    return Int64(tables + structures) << Int64(geometry.clusterBits)
+    return Int64(tables + structures) << Int64(geometry.clusterBits) + bitmapByteCount
   }
 
   /// Refcount blocks that change only because something is written into new clusters.
   private var blockSlack: Int {
-    2 + (copiedSeen.count + newL2s.count + newClusterCount) / geometry.refcountBlockEntryCount
+    let bitmapClusterCount = Int(bitmapByteCount >> Int64(geometry.clusterBits))
+    return 2 + (copiedSeen.count + newL2s.count + newClusterCount + bitmapClusterCount)
+      / geometry.refcountBlockEntryCount
   }
 
   /// Clusters of content that are written.
@@ -34,7 +36,7 @@ extension ImageDraft {
   ///
   /// - Throws: ``Qcow2Error``: tooManyReferences if the refcount width does not suffice, corrupt if the
   ///   image contradicts itself; whatever the checkpoint throws. Nothing was written.
-  public mutating func settle(_ checkpoint: Checkpoint) throws {
+  public mutating func settle(_ checkpoint: @escaping Checkpoint) throws {
     do {
       // What is taken away goes first, so that a count does not overflow in between.
       try settleTrees(treeDeltas.filter { $0.value < 0 }, checkpoint)
@@ -42,6 +44,7 @@ extension ImageDraft {
       for run in droppedRuns {
         for cluster in run.first.index..<run.end { try refcounts.add(-1, to: HostCluster(cluster)) }
       }
+      try settleBitmaps(checkpoint)
       try requireTables()
       isSettled = true
     } catch let error as Qcow2Error {

@@ -42,14 +42,17 @@ public final class Image: Sendable {
   let cluster: [UInt8]
   /// The snapshot table.
   let table: SnapshotTable
-  /// The names and places of persistent bitmaps.
-  let bitmaps: [BitmapDirectoryEntry]
+  /// The directory of persistent bitmaps.
+  let bitmapEntries: [BitmapDirectoryEntry]
+  /// The directory that another program has outdated, as far as it can still be read.
+  let outdatedBitmapEntries: [BitmapDirectoryEntry]
   /// Bytes of the file when it was opened.
   let fileLength: Int64
 
   private init(
     purpose: Purpose, file: any ImageFile, lock: ImageLock, area: HeaderArea, cluster: [UInt8],
-    table: SnapshotTable, bitmaps: [BitmapDirectoryEntry], fileLength: Int64
+    table: SnapshotTable, bitmapEntries: [BitmapDirectoryEntry],
+    outdatedBitmapEntries: [BitmapDirectoryEntry], fileLength: Int64
   ) {
     self.purpose = purpose
     self.file = file
@@ -57,7 +60,8 @@ public final class Image: Sendable {
     self.area = area
     self.cluster = cluster
     self.table = table
-    self.bitmaps = bitmaps
+    self.bitmapEntries = bitmapEntries
+    self.outdatedBitmapEntries = outdatedBitmapEntries
     self.fileLength = fileLength
   }
 
@@ -78,8 +82,6 @@ public final class Image: Sendable {
   public var snapshots: [Snapshot] {
     table.entries.map { $0.summary(currentDiskSize: header.size) }
   }
-  /// The names of persistent dirty bitmaps.
-  public var bitmapNames: [String] { bitmaps.map { String(decoding: $0.name, as: UTF8.self) } }
   /// snapjob's marks in the first sector.
   public var marks: Marks { area.marks }
   /// Whether nobody but snapjob has opened the image for writing since snapjob last wrote it. Version 2
@@ -174,10 +176,11 @@ extension Image {
     try admit(area, for: purpose)
     _ = try area.luksHeader()
     let table = try readSnapshotTable(file, area.header, fileLength: fileLength, for: purpose)
-    let bitmaps = try readBitmapDirectory(file, area)
+    let bitmapEntries = try readBitmapDirectory(file, area, try area.bitmapsExtension())
     return Image(
       purpose: purpose, file: file, lock: lock, area: area, cluster: cluster, table: table,
-      bitmaps: bitmaps, fileLength: fileLength)
+      bitmapEntries: bitmapEntries,
+      outdatedBitmapEntries: outdatedBitmapEntries(file, area), fileLength: fileLength)
   }
 
   /// Throws what opening the image for ``Purpose/change`` would throw because of its state.
@@ -245,13 +248,25 @@ extension Image {
   }
 
   private static func readBitmapDirectory(
-    _ file: any ImageFile, _ area: HeaderArea
+    _ file: any ImageFile, _ area: HeaderArea, _ ext: BitmapsExtension?
   ) throws(Qcow2Error) -> [BitmapDirectoryEntry] {
-    guard let ext = try area.bitmapsExtension() else { return [] }
+    guard let ext else { return [] }
     let bytes = try file.read(
       byteCount: Int(ext.directoryByteCount), at: Int64(ext.directoryOffset.bytes))
     return try BitmapDirectoryEntry.decodeDirectory(
       bytes, count: Int(ext.count), geometry: area.header.geometry)
+  }
+
+  /// What a program that does not know bitmaps has outdated: names and granularities are worth knowing as
+  /// long as they are there and make sense.
+  private static func outdatedBitmapEntries(
+    _ file: any ImageFile, _ area: HeaderArea
+  ) -> [BitmapDirectoryEntry] {
+    guard
+      let entries = try? readBitmapDirectory(file, area, area.outdatedBitmapsExtension),
+      entries.allSatisfy({ $0.isSound(diskSize: 0, area.header.geometry) })
+    else { return [] }
+    return entries
   }
 }
 

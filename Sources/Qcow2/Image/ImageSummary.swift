@@ -28,8 +28,8 @@ public struct ImageSummary: Sendable, Hashable {
   public let isEncrypted: Bool
   /// The snapshot table.
   public let snapshots: [Snapshot]
-  /// The names of persistent dirty bitmaps.
-  public let bitmapNames: [String]
+  /// The persistent dirty bitmaps.
+  public let bitmaps: [Bitmap]
 }
 
 extension Image {
@@ -45,6 +45,6 @@ extension Image {
       compressionType: header.compressionType == 1 ? "zstd" : "zlib",
       refcountBits: 1 << geometry.refcountOrder, backingFile: area.backingFileName.map(name),
       backingFormat: area.ext(HeaderExtension.backingFormat).map { name($0.data) },
-      isEncrypted: header.cryptMethod != 0, snapshots: snapshots, bitmapNames: bitmapNames)
+      isEncrypted: header.cryptMethod != 0, snapshots: snapshots, bitmaps: bitmaps)
   }
 }

@@ -24,7 +24,7 @@ extension Image {
     if let directory = try area.bitmapsExtension() {
       runs.append(try run(at: directory.directoryOffset, byteCount: directory.directoryByteCount))
     }
-    for bitmap in bitmaps {
+    for bitmap in bitmapEntries {
       runs.append(try run(at: bitmap.tableOffset, byteCount: UInt64(bitmap.tableSize) * 8))
     }
     if let area = try area.luksHeader() {

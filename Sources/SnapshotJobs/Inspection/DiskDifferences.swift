@@ -7,6 +7,12 @@ public struct DiskDifferences: Sendable, Hashable {
   public let node: NodeName
   /// Ranges of the disk in bytes, ascending; no two of them touch.
   public let ranges: [Range<UInt64>]
+
+  /// Makes a value.
+  public init(node: NodeName, ranges: [Range<UInt64>]) {
+    self.node = node
+    self.ranges = ranges
+  }
 }
 
 extension Machine {

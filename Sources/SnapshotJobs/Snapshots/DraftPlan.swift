@@ -19,24 +19,45 @@ struct DraftPlan {
 
   private let request: SnapshotRequest
   private let members: [OpenImages.Member]
+  /// The bitmaps of each member as the actions before the job's own have left them.
+  private let earlierBitmaps: [BitmapSet]
 
   /// Resolves and checks everything; changes nothing.
+  ///
+  /// - Parameters:
+  ///   - request: what to do.
+  ///   - members: the images of its devices.
+  ///   - sources: images whose bitmaps are only read.
+  ///   - date: the moment for snapshots that are taken.
+  /// - Throws: `JobError`: why it cannot be done.
   init(
-    _ request: SnapshotRequest, _ members: [OpenImages.Member], date: ImageDraft.SnapshotDate
+    _ request: SnapshotRequest, _ members: [OpenImages.Member],
+    sources: [OpenImages.Member] = [], date: ImageDraft.SnapshotDate
   ) throws(JobError) {
     self.request = request
     self.members = members
+    let bitmapActions = request.bitmapActions
+    var editing = BitmapEditing(members.map { _ in nil }, of: members, sources: sources)
+    for action in bitmapActions.earlier { try editing.perform(action) }
+    earlierBitmaps = editing.sets
+    let hasBitmapActions = !bitmapActions.earlier.isEmpty || !bitmapActions.later.isEmpty
     switch request.operation {
     case .save:
-      nature = request.replace ? .other : .plainSave(tag: request.tag)
+      nature =
+        request.replace || hasBitmapActions ? .other : .plainSave(tag: request.tag)
     case .load: nature = .other
-    case .delete: nature = .plainDelete(tags: [request.tag] + request.moreTags)
+    case .delete:
+      nature = hasBitmapActions ? .other : .plainDelete(tags: [request.tag] + request.moreTags)
     }
     switch request.operation {
     case .save: try planSave(date)
     case .load: try planLoad(date)
     case .delete: try planDelete()
     }
+    guard hasBitmapActions else { return }
+    editing.adopt(drafts)
+    for action in bitmapActions.later { try editing.perform(action) }
+    drafts = try editing.complete(drafts)
   }
 
   /// The nodes that have a snapshot of this tag; throws if one has several.
@@ -57,6 +78,9 @@ struct DraftPlan {
   ) throws(JobError) -> ImageDraft {
     do throws(Qcow2Error) {
       var draft = try ImageDraft(member.image)
+      if let index = members.firstIndex(where: { $0.node == member.node }) {
+        draft.bitmaps = earlierBitmaps[index]
+      }
       try edits(&draft)
       return draft
     } catch {
@@ -110,11 +134,11 @@ struct DraftPlan {
       }
       throw JobError(.notFound, text)
     }
-    for member in members where !member.image.bitmapNames.isEmpty {
+    for member in members where request.strictBitmaps == true && !member.image.bitmaps.isEmpty {
       throw JobError(
         .conflict,
         "Could not load snapshot '\(tag)' on '\(member.node.name)': Device has active dirty bitmaps ("
-          + member.image.bitmapNames.joined(separator: ", ") + ")")
+          + member.image.bitmaps.map(\.name).joined(separator: ", ") + ")")
     }
     if let saveCurrent = request.saveCurrent {
       let taken = try holders(of: saveCurrent)
@@ -142,6 +166,12 @@ struct DraftPlan {
       actions.append(
         (request.saveCurrent.map { "take snapshot '\($0)', then " } ?? "")
           + "load snapshot '\(tag)'")
+      let recording = member.image.bitmaps.filter { $0.isEnabled && !$0.isInconsistent }
+      if !recording.isEmpty {
+        remarks.append(
+          "\(member.node.name): what the load has changed is marked in the dirty bitmaps ("
+            + recording.map(\.name).joined(separator: ", ") + "), so incremental backups go on.")
+      }
       if hasState {
         remarks.append(
           "\(member.node.name): the snapshot holds the memory of a running guest. Its disks are as they "

@@ -58,7 +58,7 @@ extension ImageChange {
     committer = ImageCommitter(log: access.log)
   }
 
-  /// Prepares snapshots of single devices.
+  /// Prepares snapshots of single devices and changes of bitmaps.
   ///
   /// - Parameters:
   ///   - actions: what to do, in this order; at least one.
@@ -67,10 +67,10 @@ extension ImageChange {
   /// - Throws: `JobError` with QEMU's text for the first action that cannot be done; every image
   ///   is as it was then.
   public init(
-    _ actions: [DeviceSnapshotAction], on machine: Machine, access: ImageAccess
+    _ actions: [ImageAction], on machine: Machine, access: ImageAccess
   ) throws(JobError) {
     var nodes: [Node] = []
-    var named: [DeviceSnapshotAction] = []
+    var named: [ImageAction] = []
     var refusal: JobError?
     for action in actions where refusal == nil {
       do throws(JobError) {
@@ -84,7 +84,12 @@ extension ImageChange {
     if let refusal, named.isEmpty { throw refusal }
     let images = try OpenImages(nodes, for: .change, access: access)
     do {
-      let plan = try DeviceSnapshotPlan(named, images.members, date: .now)
+      let sources = try OpenImages(
+        machine.sources(of: named.flatMap(\.sourceNodes), besides: nodes), for: .read,
+        access: access)
+      defer { sources.unlock() }
+      let plan = try ImageActionPlan(
+        named, images.members, sources: sources.members, date: .now)
       // It was its turn only now: the actions before it can be done.
       if let refusal { throw refusal }
       removed = plan.removed

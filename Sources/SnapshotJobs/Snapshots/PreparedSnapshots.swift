@@ -28,7 +28,7 @@ struct PreparedSnapshots: PreparedWork {
     remarks = plan.remarks
   }
 
-  init(_ members: [Member], locked: OpenImages, plan: DeviceSnapshotPlan) {
+  init(_ members: [Member], locked: OpenImages, plan: ImageActionPlan) {
     self.members = members
     self.locked = locked
     nature = plan.nature

@@ -41,10 +41,13 @@ extension SnapshotRequest {
   /// - Throws: `JobError`: the error that the job would end with.
   public func plan(on machine: Machine, access: ImageAccess) throws(JobError) -> [NodePlan] {
     try checkTags()
-    let images = try OpenImages(
-      try NodeSet(self, machine: machine).nodes, for: .read, access: access)
+    let nodes = try NodeSet(self, machine: machine).nodes
+    let images = try OpenImages(nodes, for: .read, access: access)
     defer { images.unlock() }
-    let plan = try DraftPlan(self, images.members, date: .now)
+    let sources = try OpenImages(
+      machine.sources(of: bitmapSources, besides: nodes), for: .read, access: access)
+    defer { sources.unlock() }
+    let plan = try DraftPlan(self, images.members, sources: sources.members, date: .now)
     var plans: [NodePlan] = []
     for (index, member) in images.members.enumerated() {
       var bytesToWrite: Int64 = 0

@@ -37,6 +37,12 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
   public var isGrouped: Bool?
   /// load: a running machine that refuses stays stopped; nil where that was not kept.
   public var noResume: Bool?
+  /// load: dirty bitmaps on a disk are a reason to refuse, as in QEMU; nil where that was not kept.
+  public var strictBitmaps: Bool?
+  /// Changes of bitmaps on the devices that come before the job's own and are committed with it; nil for none.
+  public var earlierBitmapActions: [BitmapAction]?
+  /// Changes of bitmaps on the devices that come after the job's own and are committed with it; nil for none.
+  public var laterBitmapActions: [BitmapAction]?
   /// delete: more tags for the same commit.
   public var moreTags: [String] = []
   /// delete: a tag that is on no device is an error (QEMU calls that success).
@@ -48,6 +54,21 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
     self.tag = tag
     self.devices = devices
     self.vmstate = vmstate
+  }
+}
+
+extension SnapshotRequest {
+  /// The changes of bitmaps that are committed with the job, on the devices that it still has.
+  var bitmapActions: (earlier: [BitmapAction], later: [BitmapAction]) {
+    let here = { (actions: [BitmapAction]?) in
+      (actions ?? []).filter { devices.contains($0.node) }
+    }
+    return (here(earlierBitmapActions), here(laterBitmapActions))
+  }
+
+  /// The nodes whose bitmaps are only read.
+  var bitmapSources: [String] {
+    (bitmapActions.earlier + bitmapActions.later).flatMap(\.sourceNodes)
   }
 }
 

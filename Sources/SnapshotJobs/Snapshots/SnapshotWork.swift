@@ -60,7 +60,12 @@ public struct SnapshotWork: JobWork {
     let images = try OpenImages(
       nodes, for: .change, access: access, settling: settling, control: control)
     do {
-      let plan = try DraftPlan(request, images.members, date: .now)
+      let sources = try OpenImages(
+        machine.sources(of: request.bitmapSources, besides: nodes), for: .read, access: access,
+        settling: settling, control: control)
+      defer { sources.unlock() }
+      let plan = try DraftPlan(
+        request, images.members, sources: sources.members, date: .now)
       let prepared = try DraftPreparation(access: access, control: control).prepare(
         plan.drafts, of: images.members)
       return PreparedSnapshots(prepared, locked: images, plan: plan)

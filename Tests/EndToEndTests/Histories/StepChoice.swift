@@ -28,19 +28,19 @@ struct StepChoice {
     case ..<50: return .qemuDelete(old)
     case ..<57: return .delete(old)
     case ..<63: return .replace(old)
-    case ..<69: return goesBack ? .qemuLoad(old) : guest(size)
-    case ..<79: return goesBack ? .load(old) : guest(size)
+    case ..<69: return isLoadedByQemu ? .qemuLoad(old) : guest(size)
+    case ..<79: return .load(old)
     case _ where tags.count >= Self.snapshotLimit:
       return kind < 90 ? .delete(old) : .qemuDelete(old)
-    case ..<83: return goesBack ? .saveCurrent(newTag(), load: old) : guest(size)
+    case ..<83: return .saveCurrent(newTag(), load: old)
     default:
       let isLate = format.kind == .lazyRefcounts && kind < 88
       return isLate ? .crash(commands(size), save: newTag()) : newSnapshot(kind)
     }
   }
 
-  /// With bitmaps neither QEMU nor snapjob loads a snapshot.
-  private var goesBack: Bool { format.kind != .bitmaps }
+  /// With bitmaps QEMU loads no snapshot.
+  private var isLoadedByQemu: Bool { format.kind != .bitmaps }
 
   private mutating func newSnapshot(_ number: Int) -> HistoryStep {
     number % 3 == 0 ? .qemuSave(newTag()) : .save(newTag())
@@ -52,7 +52,7 @@ struct StepChoice {
   }
 
   private mutating func resize(_ tags: [String]) -> HistoryStep? {
-    guard format.kind != .bitmaps, format.version == 3 || tags.isEmpty else { return nil }
+    guard format.version == 3 || tags.isEmpty else { return nil }
     let whole = format.diskSize
     return .resize((whole / 2 + roll(whole)) / 512 * 512)
   }

@@ -19,6 +19,8 @@ final class MemoryImages: MachineImages {
     var repairs: [String: RepairScope] = [:]
     var verifications: [String: Result<VerifyReport, JobError>] = [:]
     var verifiedTags: [String?] = []
+    /// The bitmaps of each path.
+    var bitmaps: [String: [BitmapDescription]] = [:]
     /// What became of device snapshots: `take disk0 a`, then `commit` or `undo`.
     var changes: [String] = []
     /// The failure of each commit of device snapshots.
@@ -69,7 +71,7 @@ final class MemoryImages: MachineImages {
       version: 3, clusterSize: 65_536, virtualSize: 65_536, actualSize: 4_096, isDirty: false,
       isCorrupt: false, hasLazyRefcounts: false, hasExtendedL2: false, compressionType: "zlib",
       refcountBits: 16, backingFile: nil, backingFormat: nil, isEncrypted: false,
-      snapshots: [snapshot], bitmapNames: [])
+      snapshots: [snapshot], bitmaps: [])
     return NodeDescription(node: node, image: image, problem: nil, holder: nil)
   }
 
@@ -104,16 +106,35 @@ final class MemoryImages: MachineImages {
   }
 
   func prepare(
-    _ actions: [DeviceSnapshotAction], on machine: Machine
+    _ actions: [ImageAction], on machine: Machine
   ) throws(JobError) -> any PreparedChange {
     for action in actions {
-      guard machine.node(action.device) != nil else {
-        throw JobError(.notFound, "no device \(action.device)")
+      guard machine.node(action.node) != nil else {
+        throw JobError(.notFound, "no device \(action.node)")
       }
-      note("\(action)")
+      switch action {
+      case .snapshot(let action): note("\(action)")
+      case .bitmap(let action): note("\(action)")
+      }
     }
     return MemoryChange(images: self)
   }
+
+  func rehearse(_ actions: [BitmapAction], on machine: Machine) throws(JobError) {
+    for action in actions where action.name == "none" {
+      throw JobError(.notFound, "no bitmap \(action.name)")
+    }
+  }
+
+  func bitmaps(of node: Node) throws(JobError) -> [BitmapDescription] {
+    state.withLock { $0.bitmaps[node.path] ?? [] }
+  }
+
+  func dirtyRanges(
+    ofBitmap name: String, on node: Node
+  ) throws(JobError) -> [Range<UInt64>] { [0..<65536, 131_072..<196_608] }
+
+  func bitmapDigest(named name: String, of node: Node) throws(JobError) -> String { "d\(name)" }
 
   fileprivate func note(_ change: String) {
     state.withLock { state in state.changes.append(change) }

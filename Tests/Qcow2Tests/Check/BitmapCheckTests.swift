@@ -20,7 +20,7 @@ import Testing
   private func place(of image: TestImage) throws -> (directory: UInt64, table: UInt64) {
     let opened = try image.open()
     let ext = try #require(try opened.area.bitmapsExtension())
-    let table = try #require(opened.bitmaps.last).tableOffset.bytes
+    let table = try #require(opened.bitmapEntries.last).tableOffset.bytes
     return (ext.directoryOffset.bytes, table)
   }
 

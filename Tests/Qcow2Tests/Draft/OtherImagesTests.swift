@@ -55,7 +55,7 @@ import Testing
     #expect(try map() == before)
     try image.delete("a")
     #expect(try map() == before)
-    #expect(try image.open().bitmapNames == ["b0"])
+    #expect(try image.open().bitmaps.map(\.name) == ["b0"])
   }
 
   @Test("Bitmaps that another program has outdated and freed are not in the way")
@@ -71,7 +71,7 @@ import Testing
     try image.expectClean()
     try image.save("a")
     try image.delete("a")
-    #expect(try image.open().bitmapNames == [])
+    #expect(try image.open().bitmapEntries == [])
   }
 
   @Test(

@@ -232,6 +232,6 @@ import Testing
     #expect(area.header.autoclear == [.bitmaps, .marker])
     try image.poke(sector.bytes, at: 0)
     try image.expectClean()
-    #expect(try image.open().bitmapNames == ["b0"])
+    #expect(try image.open().bitmaps.map(\.name) == ["b0"])
   }
 }

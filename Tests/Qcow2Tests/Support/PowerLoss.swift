@@ -67,10 +67,11 @@ struct PowerLoss {
   }
 }
 
-/// What an image means to its users: the active state and every snapshot.
+/// What an image means to its users: the active state, every snapshot and every bitmap.
 struct Meaning: Hashable {
   var content: String
   var snapshots: [String: String] = [:]
+  var bitmaps: [String: String] = [:]
 
   /// Reads everything with this engine.
   init(_ file: MemoryFile) throws {
@@ -80,6 +81,9 @@ struct Meaning: Hashable {
     for (position, snapshot) in image.snapshots.enumerated() {
       var reader = try GuestReader(image, snapshot: position)
       snapshots["\(snapshot.id) \(snapshot.name)"] = "\(reader.size) " + (try reader.digest())
+    }
+    for bitmap in image.bitmaps {
+      bitmaps[bitmap.name] = try image.bitmapContent(named: bitmap.name).sha256()
     }
   }
 
@@ -97,5 +101,6 @@ struct Meaning: Hashable {
       let name = snapshot["name"]?.string ?? ""
       snapshots["\(snapshot["id"]?.string ?? "") \(name)"] = try describe(name)
     }
+    bitmaps = try QemuBitmaps.digests(path)
   }
 }

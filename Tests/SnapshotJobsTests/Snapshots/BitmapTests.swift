@@ -5,7 +5,7 @@ import Testing
 
 /// Persistent dirty bitmaps on a disk.
 @Suite struct BitmapTests {
-  @Test func `a load is refused in QEMU's words; save and delete leave the bitmaps alone`()
+  @Test func `save and delete leave bitmaps alone; a strict load is refused in QEMU's words`()
     async throws
   {
     let bench = try Workbench()
@@ -24,7 +24,9 @@ import Testing
     #expect(try dirtyRanges(nodes[1], bitmap: "backup0") == dirty)
 
     let before = try fileDigests(nodes)
-    let error = try await bench.fail(.load("t", on: nodes), on: nodes)
+    var strict = SnapshotRequest.load("t", on: nodes)
+    strict.strictBitmaps = true
+    let error = try await bench.fail(strict, on: nodes)
     #expect(error.kind == .conflict)
     #expect(
       error.message
@@ -36,6 +38,24 @@ import Testing
     try expectAgreement(nodes)
     #expect(try description(nodes[1]) == bitmaps)
     #expect(try dirtyRanges(nodes[1], bitmap: "backup0") == dirty)
+  }
+
+  @Test func `a load marks what it changes in enabled bitmaps, and says so`() async throws {
+    let bench = try Workbench()
+    let nodes = try bench.makeTwoDisks()
+    try await bench.succeed(.save("t", on: nodes), on: nodes)
+    try QemuIO.write(0x31, at: 640 << 10, length: 65536, in: nodes[1].path)
+    try QemuBitmaps.add("backup", to: nodes[1].path)
+    try QemuBitmaps.add("frozen", to: nodes[1].path, isEnabled: false)
+
+    let result = try await bench.succeed(.load("t", on: nodes), on: nodes)
+    try expectAgreement(nodes)
+    #expect(result.remarks.contains { $0.contains("disk1") && $0.contains("(backup)") })
+    #expect(try nodes[1].dirtyRanges(ofBitmap: "backup") == [640 << 10..<704 << 10])
+    #expect(try nodes[1].dirtyRanges(ofBitmap: "frozen").isEmpty)
+    let listed = try QemuBitmaps.list(nodes[1].path)
+    #expect(listed["backup"]?["count"]?.int == 65536)
+    #expect(listed["frozen"]?["count"]?.int == 0)
   }
 
   /// What qemu-img says of the bitmaps of an image.

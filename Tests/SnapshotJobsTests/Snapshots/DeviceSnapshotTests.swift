@@ -20,7 +20,7 @@ import Testing
     _ actions: [DeviceSnapshotAction], on nodes: [Node]? = nil
   ) throws -> ImageChange {
     try ImageChange(
-      actions, on: Machine(name: nil, nodes: nodes ?? self.nodes),
+      actions.map(ImageAction.snapshot), on: Machine(name: nil, nodes: nodes ?? self.nodes),
       access: ImageAccess(log: bench.catalog))
   }
 

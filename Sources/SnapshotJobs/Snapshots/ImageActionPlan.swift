@@ -4,7 +4,7 @@ internal import Qcow2
 /// What actions do to the images that they found, one after the other.
 ///
 /// The texts are QEMU's (blockdev.c) where it has one.
-struct DeviceSnapshotPlan {
+struct ImageActionPlan {
   /// The draft of each member, not settled yet.
   let drafts: [ImageDraft]
   /// What the actions remove, in their order.
@@ -13,7 +13,7 @@ struct DeviceSnapshotPlan {
   let nature: CommitNature
 
   init(
-    _ actions: [DeviceSnapshotAction], _ members: [OpenImages.Member],
+    _ actions: [ImageAction], _ members: [OpenImages.Member], sources: [OpenImages.Member],
     date: ImageDraft.SnapshotDate
   ) throws(JobError) {
     var drafts: [ImageDraft] = []
@@ -22,11 +22,16 @@ struct DeviceSnapshotPlan {
     var removed: [Snapshot] = []
     var natures: [CommitNature] = []
     for action in actions {
-      guard let index = members.firstIndex(where: { $0.node.name.description == action.device })
-      else { throw .deviceNotFound(action.device) }
+      guard let index = members.firstIndex(where: { $0.node.name.description == action.node })
+      else { throw .deviceNotFound(action.node) }
       let member = members[index]
       switch action {
-      case .take(let device, let name):
+      case .bitmap(let action):
+        var editing = BitmapEditing(drafts, of: members, sources: sources)
+        try editing.perform(action)
+        for (index, set) in editing.sets.enumerated() { drafts[index].bitmaps = set }
+        natures.append(.other)
+      case .snapshot(.take(let device, let name)):
         let isTaken =
           member.image.snapshots.contains { $0.isCalled(name) }
           || taken.contains { $0.index == index && $0.name == name }
@@ -41,7 +46,7 @@ struct DeviceSnapshotPlan {
         }
         taken.append((index, name))
         natures.append(.plainSave(tag: name))
-      case .delete(let device, let id, let name):
+      case .snapshot(.delete(let device, let id, let name)):
         let position = try Self.position(id: id, name: name, in: member.image, of: device)
         let snapshot = member.image.snapshots[position]
         do throws(Qcow2Error) {
