@@ -77,8 +77,8 @@ let package = Package(
     .target(
       name: "Snapjob",
       dependencies: [
-        "Jobs", "Qcow2", "SnapshotJobs", "JobCatalog", "QMP", "Monitor", "QMPTransport",
-        "LiveMachine", "Libqcow", log, system, "Yams",
+        "Jobs", "Qcow2", "DeviceState", "SnapshotJobs", "JobCatalog", "QMP", "Monitor",
+        "QMPTransport", "LiveMachine", "Libqcow", log, system, "Yams",
       ],
       swiftSettings: house),
     .executableTarget(
@@ -107,7 +107,9 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs"], swiftSettings: house),
     .testTarget(
       name: "SnapshotJobsTests",
-      dependencies: ["SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "TestOracles", log, system],
+      dependencies: [
+        "SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "DeviceState", "TestOracles", log, system,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "LibqcowTests",
@@ -130,7 +132,9 @@ let package = Package(
       swiftSettings: house),
     .testTarget(
       name: "MonitorTests",
-      dependencies: ["Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2", "TestOracles"],
+      dependencies: [
+        "Monitor", "QMP", "Jobs", "SnapshotJobs", "Qcow2", "DeviceState", "TestOracles",
+      ],
       swiftSettings: house),
     .testTarget(
       name: "SnapjobTests", dependencies: ["Snapjob", "QMP", "TestOracles", system],

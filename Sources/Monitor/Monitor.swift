@@ -35,9 +35,10 @@ public final class Monitor: QMPEndpoint {
     target: Target, services: MonitorServices, followsAllMachines: Bool = false,
     onQuit: (@Sendable () throws(QMPError) -> Void)? = nil
   ) {
+    let announcements = Announcements()
     context = CommandContext(
-      target: target, services: services, ownJobs: OwnJobs(), announcements: Announcements(),
-      onQuit: onQuit)
+      target: target, services: services, ownJobs: OwnJobs(), announcements: announcements,
+      migrations: Migrations(announcements), onQuit: onQuit)
     self.followsAllMachines = followsAllMachines
   }
 

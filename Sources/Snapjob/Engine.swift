@@ -4,6 +4,7 @@ import Libqcow
 public import Logging
 import Monitor
 public import QMP
+import QMPTransport
 public import SnapshotJobs
 
 /// The front door: one catalog, open in this process, with everything that works on it.
@@ -181,7 +182,7 @@ extension Engine {
       runner: runner, machines: catalog, history: CatalogHistory(catalog: catalog),
       catalog: CatalogCare(catalog: catalog),
       images: StoredImages(access: access, secondReader: LibqcowReader(), live: live),
-      live: live,
+      live: live, channels: SystemByteChannels(),
       recovery: Recovery(log: catalog, runner: runner, orphanCare: orphanCare),
       busyPatience: lockPatience, onWait: onWait, version: version)
   }

@@ -8,6 +8,7 @@ struct CommandContext: Sendable {
   let services: MonitorServices
   let ownJobs: OwnJobs
   let announcements: Announcements
+  let migrations: Migrations
   /// Called when a client has asked the monitor to end; nil where nobody serves it.
   let onQuit: (@Sendable () throws(QMPError) -> Void)?
 

@@ -1,3 +1,4 @@
+import DeviceState
 import FoundationEssentials
 import Jobs
 import QMP
@@ -36,7 +37,8 @@ extension JobRecord {
       infoMembers + [
         machineMember,
         .init("tag", QMPValue(request?.tag)),
-        .init("devices", .array((request?.devices ?? []).map { .string($0) })),
+        .init(
+          "devices", .array((request?.devices ?? bitmapDevices).map { .string($0) })),
         .init("vmstate", QMPValue(request?.vmstate)),
         .init("note", QMPValue(note)),
         .init("created", QMPValue(created)),
@@ -56,9 +58,23 @@ extension JobRecord {
     return try? JSONDecoder().decode(SnapshotRequest.self, from: Data(arguments.utf8))
   }
 
-  /// What a snapshot job did; nil for other jobs, and for one that recovery concluded.
+  /// Whether it is a transfer of bitmaps.
+  private var isTransfer: Bool { BitmapTransferRequest.Direction(rawValue: type) != nil }
+
+  /// The nodes whose bitmaps a transfer was asked to send or receive by name.
+  private var bitmapDevices: [String] {
+    guard isTransfer,
+      let request = try? JSONDecoder().decode(
+        BitmapTransferRequest.self, from: Data(arguments.utf8))
+    else { return [] }
+    return request.mapping?.nodes.map(\.name) ?? []
+  }
+
+  /// What a job on images did; nil for other jobs, and for one that recovery concluded.
   var snapshotResult: SnapshotResult? {
-    guard SnapshotRequest.Operation(rawValue: type) != nil, let result else { return nil }
+    guard SnapshotRequest.Operation(rawValue: type) != nil || isTransfer, let result else {
+      return nil
+    }
     return try? JSONDecoder().decode(SnapshotResult.self, from: Data(result.utf8))
   }
 
@@ -73,7 +89,9 @@ extension JobRecord {
 
   /// `JobType` of qapi/job.json, as far as there are such jobs here.
   private static let typeSchema = SchemaEnumeration(
-    "JobType", ["create"] + SnapshotRequest.Operation.commands.map(\.rawValue))
+    "JobType",
+    ["create"] + SnapshotRequest.Operation.commands.map(\.rawValue)
+      + BitmapTransferRequest.Direction.allCases.map(\.rawValue))
 
   /// The type of ``infoMembers``, with the machine.
   static let infoSchema = SchemaObject(
@@ -119,6 +137,7 @@ extension SnapshotResult {
     if let deletedTags {
       members.append(.init("deleted", .array(deletedTags.map { .string($0) })))
     }
+    if let bitmaps { members.append(.init("bitmaps", .array(bitmaps.map(\.json)))) }
     return .object(members)
   }
 
@@ -128,5 +147,23 @@ extension SnapshotResult {
       .required("bytes-written", .integer), .required("bytes-freed", .integer),
       .nullable("pause-ns", .integer), .required("remarks", .array(.string)),
       .optional("changed", .array(.string)), .optional("deleted", .array(.string)),
+      .optional("bitmaps", .array(.object(TransferredBitmap.schema))),
+    ])
+}
+
+extension TransferredBitmap {
+  fileprivate var json: QMPValue {
+    [
+      "node": .string(node), "name": .string(name),
+      "granularity": .int(Int64(clamping: granularity)),
+      "count": .int(Int64(clamping: dirtyByteCount)),
+    ]
+  }
+
+  fileprivate static let schema = SchemaObject(
+    "SnapjobTransferredBitmap",
+    [
+      .required("node", .string), .required("name", .string), .required("granularity", .integer),
+      .required("count", .integer),
     ])
 }

@@ -23,6 +23,13 @@ public protocol MachineImages: Sendable {
   /// The work of a snapshot job; nothing is opened yet.
   func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork
 
+  /// The work of a transfer of bitmaps; nothing is opened yet.
+  func work(
+    _ request: BitmapTransferRequest, on machine: Machine,
+    through open: @escaping BitmapTransferChannel,
+    onStage: @escaping @Sendable (BitmapTransferStage) -> Void
+  ) -> any JobWork
+
   /// Prepares what a snapshot job would do; nothing is permanent yet.
   func prepare(
     _ request: SnapshotRequest, on machine: Machine

@@ -15,6 +15,8 @@ public struct MonitorServices: Sendable {
   public let images: any MachineImages
   /// The way to machines that run.
   public let live: any LiveMachines
+  /// The way to other programs, for migrations.
+  public let channels: any ByteChannels
   /// Settles what earlier processes left.
   public let recovery: Recovery
   /// How long a job waits for another one on the same machine to conclude; zero for not at all.
@@ -28,7 +30,8 @@ public struct MonitorServices: Sendable {
   public init(
     runner: JobRunner, machines: any MachineStore, history: any JobHistory,
     catalog: any CatalogMaintenance, images: any MachineImages,
-    live: any LiveMachines = NoLiveMachines(), recovery: Recovery,
+    live: any LiveMachines = NoLiveMachines(), channels: any ByteChannels = NoByteChannels(),
+    recovery: Recovery,
     busyPatience: Duration = .zero, onWait: @escaping @Sendable (String) -> Void = { _ in },
     version: String
   ) {
@@ -38,6 +41,7 @@ public struct MonitorServices: Sendable {
     self.catalog = catalog
     self.images = images
     self.live = live
+    self.channels = channels
     self.recovery = recovery
     self.busyPatience = busyPatience
     self.onWait = onWait

@@ -48,6 +48,20 @@ public struct StoredImages: MachineImages {
     return live.work(request, on: machine, at: address, access: access)
   }
 
+  /// The work of a transfer of bitmaps.
+  public func work(
+    _ request: BitmapTransferRequest, on machine: Machine,
+    through open: @escaping BitmapTransferChannel,
+    onStage: @escaping @Sendable (BitmapTransferStage) -> Void
+  ) -> any JobWork {
+    switch request.direction {
+    case .send:
+      BitmapSending(request, machine: machine, access: access, open: open, onStage: onStage)
+    case .receive:
+      BitmapReceiving(request, machine: machine, access: access, open: open, onStage: onStage)
+    }
+  }
+
   /// Prepares what a snapshot job would do.
   public func prepare(
     _ request: SnapshotRequest, on machine: Machine

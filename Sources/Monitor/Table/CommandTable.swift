@@ -9,7 +9,7 @@ struct CommandTable: Sendable {
       + jobCommands + jobInspectionCommands
       + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands
       + introspectionCommands + humanMonitorCommands + runStateCommands + yankCommands
-      + catalogCommands
+      + catalogCommands + migrationCommands + bitmapTransferCommands
       + recoveryCommands)
 
   /// Sorted by name.

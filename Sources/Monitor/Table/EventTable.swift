@@ -7,6 +7,7 @@ extension Monitor {
     EventSignature(
       "JOB_STATUS_CHANGE",
       [.required("id", .string), .required("status", .enumeration(JobRecord.statusSchema))]),
+    EventSignature("MIGRATION", [.required("status", .enumeration(MigrationStatus.schema))]),
     EventSignature(
       "SHUTDOWN",
       [

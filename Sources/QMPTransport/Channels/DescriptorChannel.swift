@@ -87,7 +87,7 @@ extension JobError {
       }
     let reason =
       cause == EPIPE || cause == ECONNRESET
-      ? "the other side has gone away" : String(cString: strerror(cause))
+      ? "the other side has gone away, and says why" : String(cString: strerror(cause))
     return JobError(kind, "\(peer): cannot \(action) it: \(reason)")
   }
 }

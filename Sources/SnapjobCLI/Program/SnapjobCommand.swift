@@ -37,6 +37,7 @@ struct SnapjobCommand: ParsableCommand {
           SaveCommand.self, LoadCommand.self, DeleteCommand.self, ListCommand.self,
           DiffCommand.self, PruneCommand.self, RunCommand.self,
         ]),
+      CommandGroup(name: "Backups", subcommands: [BitmapCommand.self]),
       CommandGroup(name: "Machines", subcommands: [NodeCommand.self, MachineCommand.self]),
       CommandGroup(
         name: "Jobs", subcommands: [QueryJobsCommand.self, JobCommand.self, WatchCommand.self]),

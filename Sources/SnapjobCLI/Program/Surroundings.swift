@@ -81,6 +81,39 @@ struct Host: Sendable {
     return lstat(path, &status) == 0
   }
 
+  /// The text of a file.
+  ///
+  /// - Parameter path: relative ones count from the current directory.
+  /// - Returns: the text.
+  /// - Throws: `QMPError`: not found, no permission, or refused if it is too long or no text.
+  func contents(of path: String) throws(QMPError) -> String {
+    let path = absolute(path)
+    func failure(_ text: String, _ kind: String) -> QMPError {
+      QMPError(.genericError, "\(path): \(text)", kind: kind)
+    }
+    guard let file = fopen(path, "re") else {
+      let cause = errno
+      throw failure(
+        String(cString: strerror(cause)),
+        cause == ENOENT || cause == ENOTDIR
+          ? "notFound" : cause == EACCES ? "permission" : "general")
+    }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: Self.maximumTextByteCount + 1)
+    let count = fread(&bytes, 1, bytes.count, file)
+    guard ferror(file) == 0 else { throw failure("it cannot be read", "general") }
+    guard count <= Self.maximumTextByteCount else {
+      throw failure("it has more than \(Self.maximumTextByteCount) bytes", "refused")
+    }
+    guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
+      throw failure("it is no text", "refused")
+    }
+    return text
+  }
+
+  /// Bytes of a text that is read as a whole; 65,535 bitmaps with long names have less.
+  private static let maximumTextByteCount = 1 << 24
+
   /// Whether a path leads to a block device.
   func isBlockDevice(_ path: String) -> Bool {
     var status = stat()

@@ -49,6 +49,23 @@ public protocol ByteListener: Sendable {
   func close()
 }
 
+extension ByteListener {
+  /// Waits for the other side, however long it takes; a pause and a cancellation of the job are served.
+  ///
+  /// - Throws: `JobError`; nobody is waited for any more then.
+  public func accept(_ control: JobControl) throws(JobError) -> any ByteChannel {
+    do throws(JobError) {
+      while true {
+        try control.checkpoint()
+        if let channel = try accept(within: PatientChannel.slice) { return channel }
+      }
+    } catch {
+      close()
+      throw error
+    }
+  }
+}
+
 /// The way to channels.
 public protocol ByteChannels: Sendable {
   /// Connects to somebody who listens, or makes a file.

@@ -31,6 +31,33 @@ struct PatientChannel: Sendable {
     }
   }
 
+  /// Writes all bytes.
+  func write(_ bytes: [UInt8]) throws(JobError) {
+    do {
+      try bytes.withUnsafeBytes { try write($0) }
+    } catch {
+      throw JobError(wrapping: error)
+    }
+  }
+
+  /// Reads so many bytes; fewer only at the end.
+  func read(byteCount: Int) throws(JobError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: byteCount)
+    var filled = 0
+    do {
+      while filled < byteCount {
+        let count = try bytes.withUnsafeMutableBytes { bytes in
+          try read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[filled...]))
+        }
+        if count == 0 { break }
+        filled += count
+      }
+    } catch {
+      throw JobError(wrapping: error)
+    }
+    return Array(bytes[..<filled])
+  }
+
   /// Tries again until something happens, or patience ends. A pause of the job does not count.
   private func waiting(
     _ inaction: String, _ attempt: () throws(JobError) -> Int?
@@ -45,24 +72,6 @@ struct PatientChannel: Sendable {
           .timeout,
           "The other side (\(peer)) \(inaction) for \(patience.components.seconds) s. Nothing was "
             + "changed; look after it and start the transfer again")
-      }
-    }
-  }
-}
-
-extension ByteListener {
-  /// Waits for the other side, however long it takes if `patience` is nil.
-  func accept(
-    _ control: JobControl, within patience: Duration?, at address: String
-  ) throws(JobError) -> any ByteChannel {
-    var waited = Duration.zero
-    while true {
-      try control.checkpoint()
-      if let channel = try accept(within: PatientChannel.slice) { return channel }
-      waited += PatientChannel.slice
-      if let patience, waited >= patience {
-        throw JobError(
-          .timeout, "Nobody has connected to \(address) within \(patience.components.seconds) s")
       }
     }
   }

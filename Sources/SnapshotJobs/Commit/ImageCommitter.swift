@@ -12,7 +12,8 @@ public struct ImageCommitter: Committer {
   ///
   /// Work that is not about images has nothing to publish; it is done once it is prepared.
   public func commit(_ members: [CommitMember]) -> CommitOutcome {
-    commit(members.compactMap { $0.work as? PreparedSnapshots }, jobs: members.map(\.id))
+    commit(
+      members.compactMap { ($0.work as? any PreparedOnImages)?.images }, jobs: members.map(\.id))
   }
 
   /// Commits prepared images in the name of these jobs; of none where no job does it.
@@ -105,4 +106,14 @@ extension ImageCommit {
       identity: prepared.image.identity, bootID: Boot.id, version: prepared.image.version,
       stamp: prepared.stamp, before: prepared.before, after: prepared.after)
   }
+}
+
+/// Prepared work that has images to publish.
+protocol PreparedOnImages: PreparedWork {
+  /// The images.
+  var images: PreparedSnapshots { get }
+}
+
+extension PreparedSnapshots: PreparedOnImages {
+  var images: PreparedSnapshots { self }
 }

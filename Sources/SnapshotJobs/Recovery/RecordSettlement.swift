@@ -221,7 +221,10 @@ struct RecordSettlement {
       ? requests
       : requests.filter { request in touched.contains { request.devices.contains($0.node) } }
     guard let owner = owners.first else {
-      throw JobError(.notFound, "the job's arguments are no longer in the catalog")
+      throw JobError(
+        .notFound,
+        "what the job was asked to do is not in the catalog (it was dismissed, or it received a stream, which is "
+          + "not kept); leave the disks as they are with --abandon, and start it again")
     }
     guard owners.count == 1 else {
       throw JobError(

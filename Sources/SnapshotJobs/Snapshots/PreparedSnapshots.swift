@@ -18,6 +18,7 @@ struct PreparedSnapshots: PreparedWork {
   private let takenDate: ImageDraft.SnapshotDate?
   private let deletedTags: [String]?
   private let remarks: [String]
+  private var bitmaps: [TransferredBitmap]?
 
   init(_ members: [Member], locked: OpenImages, plan: DraftPlan) {
     self.members = members
@@ -35,6 +36,19 @@ struct PreparedSnapshots: PreparedWork {
     takenDate = nil
     deletedTags = nil
     remarks = []
+  }
+
+  /// Images that get bitmaps and nothing else.
+  init(
+    _ members: [Member], locked: OpenImages, added bitmaps: [TransferredBitmap], remarks: [String]
+  ) {
+    self.members = members
+    self.locked = locked
+    nature = .other
+    takenDate = nil
+    deletedTags = nil
+    self.remarks = remarks
+    self.bitmaps = bitmaps
   }
 
   /// Checks that every path still leads to the file that was prepared: a record names files by path.
@@ -77,6 +91,7 @@ struct PreparedSnapshots: PreparedWork {
         members.map { TakenSnapshot(on: $0.node, date: date) }
       } ?? [],
       deletedTags: deletedTags, remarks: remarks)
+    result.bitmaps = bitmaps
     for member in members {
       result.bytesWritten += member.prepared.bytesWritten
       do {

@@ -84,6 +84,8 @@ public struct SnapshotResult: Sendable, Hashable, Codable {
   public var takenSnapshots: [TakenSnapshot]?
   /// delete: the tags that were on at least one node; nil where that was not kept.
   public var deletedTags: [String]?
+  /// The bitmaps that were sent or received; nil for jobs that do neither.
+  public var bitmaps: [TransferredBitmap]?
   /// Standstill of a live guest, in nanoseconds; nil for stored machines.
   public var pauseNanoseconds: Int64?
   /// Sentences for the user: a note about RAM state and the like.

@@ -19,6 +19,9 @@ import Testing
       "query-blockstats", "query-name", "query-uuid", "human-monitor-command", "transaction",
       "blockdev-snapshot-internal-sync",
       "blockdev-snapshot-delete-internal-sync", "query-yank", "yank", "stop", "cont", "quit",
+      "migrate", "migrate-incoming", "query-migrate", "migrate_cancel", "migrate-continue",
+      "migrate-set-capabilities", "query-migrate-capabilities", "migrate-set-parameters",
+      "query-migrate-parameters", "x-snapjob-bitmap-transfer",
     ])
   func has(command: String) {
     #expect(Monitor.commands.contains { $0.name == command })

@@ -22,6 +22,7 @@ struct House {
     let runner = JobRunner(store: jobs, committer: MemoryCommitter())
     services = MonitorServices(
       runner: runner, machines: machines, history: jobs, catalog: catalog, images: images,
+      channels: MemoryChannels(),
       recovery: Recovery(log: MemoryCommits(), runner: runner), busyPatience: busyPatience,
       onWait: onWait, version: "1.2.3")
     monitor = Monitor(

@@ -12,6 +12,7 @@ final class MemoryImages: MachineImages {
     /// The paths that exist.
     var files: Set<String> = []
     var requests: [SnapshotRequest] = []
+    var transfers: [BitmapTransferRequest] = []
     var listings: [SnapshotListing] = []
     var listingsWithSpace: [SnapshotListing] = []
     var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
@@ -34,6 +35,9 @@ final class MemoryImages: MachineImages {
 
   /// What snapshot commands asked for, in order.
   var requests: [SnapshotRequest] { state.withLock { state in state.requests } }
+
+  /// What transfers of bitmaps asked for, in order.
+  var transfers: [BitmapTransferRequest] { state.withLock { state in state.transfers } }
 
   /// The tags that were to be verified, in order; nil for all states.
   var verifiedTags: [String?] { state.withLock { state in state.verifiedTags } }
@@ -96,6 +100,28 @@ final class MemoryImages: MachineImages {
       return state.body
     }
     return MemoryWork(body: body)
+  }
+
+  func work(
+    _ request: BitmapTransferRequest, on machine: Machine,
+    through open: @escaping BitmapTransferChannel,
+    onStage: @escaping @Sendable (BitmapTransferStage) -> Void
+  ) -> any JobWork {
+    let body = state.withLock { state in
+      state.transfers.append(request)
+      return state.body
+    }
+    return MemoryWork { control in
+      _ = try open(control)
+      onStage(.connected)
+      if request.pausesBeforeSwitchover {
+        onStage(.pausedBeforeSwitchover)
+        try control.becomeReady()
+        try control.awaitCompletion()
+        onStage(.switchover)
+      }
+      try body(control)
+    }
   }
 
   func prepare(

@@ -30,6 +30,9 @@ final class Workbench {
   /// A job as the catalog has it.
   func job(_ id: JobID) throws -> JobRecord? { try catalog.job(id) }
 
+  /// The commit records.
+  var log: any CommitLog { catalog }
+
   /// What jobs need to open images.
   func access(_ observer: any FileObserver) -> ImageAccess {
     ImageAccess(log: catalog, files: ObservedFiles(observer: observer))
