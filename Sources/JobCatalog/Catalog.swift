@@ -50,6 +50,7 @@ public final class Catalog: Sendable {
     catalogID = try database.read { db in try CommitTable(db).catalogID() }
     do throws(JobError) {
       try workers.removeLeftovers()
+      try removeStateLeftovers()
       try pruneIfDue(now: Clock.now())
     } catch {
       // What could not be tidied now is tidied next time; reading must work on a full disk, too.

@@ -62,6 +62,9 @@ struct CommitTable {
         image.before.asData, image.after.asData, image.stamp.length, image.stamp.modified,
         image.stamp.changed,
       ])
+    if let note = image.deviceState, let id = image.id {
+      try DeviceStateTable(db).insert(note, of: id, at: Clock.now())
+    }
   }
 
   /// Whether a record is there and has not been given up.
@@ -82,7 +85,8 @@ struct CommitTable {
     try db.execute(
       sql: "UPDATE commit_record SET closed = ?, note = ? WHERE id = ? AND closed IS NULL",
       arguments: [time.microseconds, note, id.bytes.asData])
-    guard try db.changesCount > 0 || contains(id) else {
+    if db.changesCount > 0 { return try DeviceStateTable(db).settle(id, isDone: note == nil) }
+    guard try contains(id) else {
       throw JobError(.notFound, "The catalog has no commit \(id)")
     }
   }

@@ -30,6 +30,9 @@ struct CatalogMigrations: Sendable {
     CatalogMigration(name: "2-monitor") { db in
       try db.execute(sql: "ALTER TABLE machine ADD COLUMN monitor TEXT")
     },
+    CatalogMigration(name: "3-device-state") { db in
+      try db.execute(sql: deviceStateSchema)
+    },
   ])
 
   /// The schema version that these steps lead to.

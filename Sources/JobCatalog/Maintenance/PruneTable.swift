@@ -56,6 +56,8 @@ struct PruneTable {
           AND NOT EXISTS (SELECT 1 FROM busy_subject WHERE txn = job_transaction.number)
         """)
     try deleteCommitContent(before: historyBefore)
+    try db.execute(
+      sql: "DELETE FROM device_state WHERE created < ?", arguments: [historyBefore.microseconds])
     for worker in deadWorkers {
       try db.execute(
         sql: """

@@ -42,7 +42,7 @@ extension SnapshotRequest.Operation {
       [
         jobID, tag, vmstate, devices, .optional("x-disk-only", .boolean),
         .optional("x-exist-ok", .boolean), .optional("x-replace", .boolean),
-        .optional("x-no-heal", .boolean),
+        .optional("x-no-heal", .boolean), .optional("x-require-state", .boolean),
       ]
     case .load:
       [
@@ -72,6 +72,7 @@ extension SnapshotRequest {
     diskOnly = arguments.flag("x-disk-only")
     existOK = arguments.flag("x-exist-ok")
     replace = arguments.flag("x-replace")
+    requiresState = arguments.flag("x-require-state") ? true : nil
     noHeal = arguments.flag("x-no-heal") ? true : nil
     noResume = arguments.flag("x-no-resume") ? true : nil
     strictBitmaps = arguments.flag("x-strict-bitmaps") ? true : nil

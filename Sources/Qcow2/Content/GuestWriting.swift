@@ -16,6 +16,7 @@ extension ImageDraft {
         throw Qcow2Error.overLimit("the data end behind the end of the disk (\(size) bytes)")
       }
       try bitmaps.record(write: offset..<offset + UInt64(bytes.count))
+      changesGuestData = true
       let clusterSize = UInt64(geometry.clusterSize)
       var done = 0
       while done < bytes.count {

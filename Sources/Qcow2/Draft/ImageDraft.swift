@@ -43,6 +43,8 @@ public struct ImageDraft: Sendable {
   var structureClusters: [HostCluster: Int] = [:]
   /// Bytes that the changed bitmaps will take, as an estimate from above; of a settled draft.
   var bitmapByteCount: Int64 = 0
+  /// Whether the guest will see something else than before: a snapshot was loaded, or data written.
+  public internal(set) var changesGuestData = false
   /// Whether ``settle(_:)`` has run.
   var isSettled = false
 
@@ -103,6 +105,11 @@ public struct ImageDraft: Sendable {
     guard offset != 0 else { return }
     let sum = treeDeltas[offset, default: 0] + delta
     treeDeltas[offset] = sum == 0 ? nil : sum
+  }
+
+  /// The snapshots as they will be, in table order.
+  public var snapshots: [Snapshot] {
+    table.entries.map { $0.summary(currentDiskSize: image.header.size) }
   }
 
   /// The position of a snapshot in the table, by its tag; nil if there is none.
@@ -176,6 +183,7 @@ extension ImageDraft {
     let old = DiskTree(active: self)
     activeL1 = loaded
     size = newSize
+    changesGuestData = true
     do {
       try bitmaps.record(from: old, to: DiskTree(active: self))
     } catch let error {

@@ -24,13 +24,14 @@ extension ImageDraft {
   /// - Parameters:
   ///   - tag: its name; uniqueness is the caller's to check.
   ///   - date: when.
-  ///   - vmState: of this draft (``vmState(ofSnapshot:)``), or to be copied.
+  ///   - vmState: of this draft (``vmState(ofSnapshot:)``), or to be copied; nil for none.
   /// - Throws: ``Qcow2Error``: overLimit if the tables cannot hold it, unsupported if the image is encrypted
   ///   in a way that the state cannot be put there, noSpace on a block device.
   public mutating func takeSnapshot(
-    tag: String, date: SnapshotDate, vmState: VMState
+    tag: String, date: SnapshotDate, vmState: VMState?
   ) throws(Qcow2Error) {
     try takeSnapshot(tag: tag, date: date)
+    guard let vmState else { return }
     do {
       try add(vmState, toNewSnapshot: table.entries.count - 1)
     } catch {
@@ -123,22 +124,24 @@ extension ImageDraft {
     return runs
   }
 
-  // MARK: Who shares
+  // MARK: Who keeps it
 
-  /// Another snapshot of this draft that keeps the very clusters of a snapshot's VM state.
+  /// The snapshots of this draft that keep the very clusters of a state.
   ///
-  /// - Parameter position: the snapshot's, which has VM state.
-  /// - Returns: the other's position; nil if there is none.
+  /// - Parameter state: of a snapshot of the same image, which may have been deleted meanwhile; of copied
+  ///   state nobody has the clusters.
+  /// - Returns: their positions in the table of this draft.
   /// - Throws: ``Qcow2Error`` with the path if a table cannot be read.
-  public func snapshotSharingVMState(with position: Int) throws(Qcow2Error) -> Int? {
+  public func positions(keeping state: VMState) throws(Qcow2Error) -> [Int] {
+    guard case .shared(let area) = state.content else { return [] }
     do throws(Qcow2Error) {
-      let area = try vmStateArea(at: position)
-      for other in table.entries.indices where other != position {
-        guard table.entries[other].vmStateSize == area.byteCount else { continue }
-        let candidate = try vmStateArea(at: other)
-        if try isSame(area.tables, candidate.tables) { return other }
+      var found: [Int] = []
+      for position in table.entries.indices
+      where table.entries[position].vmStateSize == area.byteCount {
+        let candidate = try vmStateArea(at: position)
+        if try isSame(area.tables, candidate.tables) { found.append(position) }
       }
-      return nil
+      return found
     } catch {
       throw error.in(image.path)
     }

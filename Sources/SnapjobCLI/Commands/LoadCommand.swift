@@ -10,6 +10,9 @@ struct LoadCommand: Verb {
       What was written since and is in no snapshot is lost; on a terminal this is asked about. \
       --save-current keeps it: the present state is saved and the other one loaded under one commit.
 
+      A snapshot's device state goes with the disks from then on: the next save keeps it, too. To resume \
+      the machine where it was, start QEMU with -loadvm TAG.
+
       Examples:
         snapjob load --tag before-upgrade
         snapjob load --tag before-upgrade --save-current after-upgrade --yes

@@ -9,11 +9,17 @@ struct SaveCommand: Verb {
     discussion: """
       Waits for the job. The first line of stdout is the job's id, the last one says what was done.
 
+      A machine that is off has device state (its memory included) after a load of a snapshot that holds \
+      some, or after devices load, as long as nobody but snapjob writes to its disks. The snapshot keeps it \
+      then; nothing is copied unless --vmstate names another node than the one that has it. State that is out \
+      of date is left out, and that is said; with --vmstate it is an error.
+
       Examples:
         snapjob save --tag before-upgrade
         snapjob save --tag nightly --replace --note "before the backup"
         snapjob save --tag clean --file a.qcow2 b.qcow2
         snapjob save --tag big --detach
+        snapjob save --tag disks --disk-only
       """,
     aliases: ["create"])
 
@@ -43,6 +49,7 @@ struct SaveCommand: Verb {
     if diskOnly { order.members.append(.init("x-disk-only", true)) }
     if existOk { order.members.append(.init("x-exist-ok", true)) }
     if noHeal { order.members.append(.init("x-no-heal", true)) }
+    if vmstate != nil { order.members.append(.init("x-require-state", true)) }
     if replace { order.members.append(.init("x-replace", true)) }
     return try await SnapshotRun(
       order: order, diskOptions: disks, job: job, isConfirmed: true, session: session

@@ -37,6 +37,25 @@ public protocol CommitLog: Sendable {
 
   /// Whether a commit id was written by this catalog, open or done.
   func knows(_ id: CommitID) throws(JobError) -> Bool
+
+  // MARK: Device states of stored machines
+
+  /// The directory for device states that wait for the next save; it is made when it is needed.
+  var stagedStateDirectory: String { get }
+
+  /// What was noted of images.
+  ///
+  /// - Parameter commits: the ids of the commits that the images carry as their last.
+  /// - Returns: the notes that there are.
+  /// - Throws: `JobError` if the catalog cannot be read.
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote]
+
+  /// Durably forgets device states: what has been noted of them is not true any more.
+  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError)
+
+  /// Notes length and times that images have since snapjob's last write; where nothing is noted of an image,
+  /// nothing happens.
+  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError)
 }
 
 /// What became of the commit record of a job.

@@ -54,6 +54,12 @@ public struct ImageCommit: Sendable, Hashable {
   public let after: [UInt8]
   /// Length and times after prepare's fsync; version 2 images have no other sign of a foreign write.
   public let stamp: FileStamp
+  /// The device state that the guest's data go with from this commit on; nil for none. Written with the
+  /// record; a record that is read back has none.
+  public let deviceState: DeviceStateNote?
+
+  /// The id that the image carries once it is published.
+  public var id: CommitID? { FirstSector(onDisk: after).marks?.last }
 }
 
 extension ImageCommit {
@@ -69,7 +75,7 @@ extension ImageCommit {
   /// Makes a description of one image.
   public init(
     node: String, path: String, identity: FileIdentity, bootID: String, version: UInt32,
-    stamp: FileStamp, before: [UInt8], after: [UInt8]
+    stamp: FileStamp, before: [UInt8], after: [UInt8], deviceState: DeviceStateNote? = nil
   ) {
     self.node = node
     self.path = path
@@ -79,5 +85,6 @@ extension ImageCommit {
     self.before = before
     self.after = after
     self.stamp = stamp
+    self.deviceState = deviceState
   }
 }

@@ -104,7 +104,8 @@ extension ImageCommit {
     self.init(
       node: member.node.name.description, path: member.node.path,
       identity: prepared.image.identity, bootID: Boot.id, version: prepared.image.version,
-      stamp: prepared.stamp, before: prepared.before, after: prepared.after)
+      stamp: prepared.stamp, before: prepared.before, after: prepared.after,
+      deviceState: member.deviceState)
   }
 }
 

@@ -12,6 +12,8 @@ struct OpenImages: Sendable {
   let members: [Member]
   /// Where the files come from.
   let files: any FileAccess
+  /// The commit records, and the notes of device states.
+  let log: any CommitLog
 
   /// Opens the images of all nodes; none stays open if one cannot be.
   ///
@@ -21,6 +23,7 @@ struct OpenImages: Sendable {
     settling: CommitID? = nil, control: JobControl? = nil
   ) throws(JobError) {
     files = access.files
+    log = access.log
     var members: [Member] = []
     // The same order everywhere, so that two jobs cannot wait for each other.
     for node in nodes.sorted(by: { $0.path < $1.path }) {

@@ -16,26 +16,36 @@ struct DraftPlan {
   private(set) var deletedTags: [String]?
   /// Sentences for the user.
   private(set) var remarks: [String] = []
+  /// What becomes of the images' device states.
+  private(set) var states: StateTransition
 
   private let request: SnapshotRequest
-  private let members: [OpenImages.Member]
+  private let images: OpenImages
   /// The bitmaps of each member as the actions before the job's own have left them.
   private let earlierBitmaps: [BitmapSet]
+  private let present: PresentState
+  /// The device state that the present is saved with.
+  private var saved: SavedState?
+
+  private var members: [OpenImages.Member] { images.members }
 
   /// Resolves and checks everything; changes nothing.
   ///
   /// - Parameters:
   ///   - request: what to do.
-  ///   - members: the images of its devices.
+  ///   - images: of its devices.
   ///   - sources: images whose bitmaps are only read.
   ///   - date: the moment for snapshots that are taken.
   /// - Throws: `JobError`: why it cannot be done.
   init(
-    _ request: SnapshotRequest, _ members: [OpenImages.Member],
-    sources: [OpenImages.Member] = [], date: ImageDraft.SnapshotDate
+    _ request: SnapshotRequest, _ images: OpenImages, sources: [OpenImages.Member] = [],
+    date: ImageDraft.SnapshotDate
   ) throws(JobError) {
     self.request = request
-    self.members = members
+    self.images = images
+    let members = images.members
+    present = try PresentState(members, log: images.log)
+    states = StateTransition(from: present, to: members.map { _ in nil })
     let bitmapActions = request.bitmapActions
     var editing = BitmapEditing(members.map { _ in nil }, of: members, sources: sources)
     for action in bitmapActions.earlier { try editing.perform(action) }
@@ -54,10 +64,12 @@ struct DraftPlan {
     case .load: try planLoad(date)
     case .delete: try planDelete()
     }
-    guard hasBitmapActions else { return }
-    editing.adopt(drafts)
-    for action in bitmapActions.later { try editing.perform(action) }
-    drafts = try editing.complete(drafts)
+    if hasBitmapActions {
+      editing.adopt(drafts)
+      for action in bitmapActions.later { try editing.perform(action) }
+      drafts = try editing.complete(drafts)
+    }
+    try planStates()
   }
 
   /// The nodes that have a snapshot of this tag; throws if one has several.
@@ -108,16 +120,67 @@ struct DraftPlan {
           + (missing.isEmpty ? ", or have nothing done with --exist-ok" : ""))
     }
     takenDate = date
+    try findState()
     for (index, member) in members.enumerated() {
       drafts.append(
         try draft(member) { (draft) throws(Qcow2Error) in
+          let state = saved?.member == index ? try saved?.vmState(in: &draft) : nil
           if present.contains(index), let old = try draft.position(ofTag: tag) {
             try draft.deleteSnapshot(position: old)
           }
-          try draft.takeSnapshot(tag: tag, date: date)
+          try draft.takeSnapshot(tag: tag, date: date, vmState: state)
         })
       actions.append(
-        present.contains(index) ? "replace snapshot '\(tag)'" : "take snapshot '\(tag)'")
+        (present.contains(index) ? "replace snapshot '\(tag)'" : "take snapshot '\(tag)'")
+          + stateText(index))
+    }
+  }
+
+  /// Works out what becomes of the device states, once the drafts are there.
+  private mutating func planStates() throws(JobError) {
+    if request.operation == .load {
+      states.notes = try loadedState()
+      if case .usable(.file) = present.finding, request.saveCurrent == nil {
+        remarks.append(
+          "The device state that was loaded from a file and never saved is gone with the load.")
+      }
+      return
+    }
+    let carried = try present.carried(through: drafts, members)
+    states.notes = carried.notes
+    if let saved, saved.wasStaged {
+      // From now on the new snapshot keeps it.
+      for index in states.notes.indices { states.notes[index]?.file = nil }
+      states.notes[saved.member]?.snapshot = drafts[saved.member]?.snapshots.last?.id
+    }
+    if let lost = carried.lostKeeper {
+      remarks.append(
+        "\(members[lost].node.name): the snapshot kept the machine's present device state, which is gone "
+          + "with it; the next save is of the disks only.")
+    }
+  }
+
+  /// After a load, the device state of the loaded snapshot goes with all images, if one of them has any.
+  private func loadedState() throws(JobError) -> [DeviceStateNote?] {
+    func snapshot(_ index: Int) throws(JobError) -> Snapshot? {
+      guard
+        let position = try members[index].image.position(
+          ofTag: request.tag, on: members[index].node)
+      else { return nil }
+      let snapshot = members[index].image.snapshots[position]
+      return snapshot.vmStateSize > 0 ? snapshot : nil
+    }
+    var keepers: [(index: Int, id: String)] = []
+    for index in members.indices {
+      if let id = try snapshot(index)?.id { keepers.append((index, id)) }
+    }
+    let chosen = keepers.first {
+      members[$0.index].node.name.description == request.vmstate
+    }
+    guard let keeper = chosen ?? keepers.first else { return members.map { _ in nil } }
+    let state = DeviceStateID()
+    return members.indices.map {
+      DeviceStateNote(state: state, snapshot: $0 == keeper.index ? keeper.id : nil)
     }
   }
 
@@ -149,13 +212,15 @@ struct DraftPlan {
             + "Choose another tag for --save-current")
       }
       takenDate = date
+      try findState()
     }
-    for member in members {
+    for (index, member) in members.enumerated() {
       var hasState = false
       drafts.append(
         try draft(member) { (draft) throws(Qcow2Error) in
           if let saveCurrent = request.saveCurrent {
-            try draft.takeSnapshot(tag: saveCurrent, date: date)
+            let state = saved?.member == index ? try saved?.vmState(in: &draft) : nil
+            try draft.takeSnapshot(tag: saveCurrent, date: date, vmState: state)
           }
           guard let position = try draft.position(ofTag: tag) else {
             throw .notFound("the snapshot '\(tag)' has gone")
@@ -164,7 +229,7 @@ struct DraftPlan {
           try draft.load(position: position)
         })
       actions.append(
-        (request.saveCurrent.map { "take snapshot '\($0)', then " } ?? "")
+        (request.saveCurrent.map { "take snapshot '\($0)'\(stateText(index)), then " } ?? "")
           + "load snapshot '\(tag)'")
       let recording = member.image.bitmaps.filter { $0.isEnabled && !$0.isInconsistent }
       if !recording.isEmpty {
@@ -179,6 +244,17 @@ struct DraftPlan {
             + "it was, start QEMU with -loadvm '\(tag)'.")
       }
     }
+  }
+
+  private mutating func findState() throws(JobError) {
+    saved = try SavedState(
+      request, present, members, files: images.files, log: images.log, remarks: &remarks)
+  }
+
+  /// What is said of the member that gets the device state.
+  private func stateText(_ index: Int) -> String {
+    guard let saved, saved.member == index else { return "" }
+    return " with device state (\(saved.byteCount) bytes\(saved.isShared ? ", shared" : ""))"
   }
 
   private mutating func planDelete() throws(JobError) {

@@ -7,23 +7,29 @@ struct DraftPreparation {
   let access: ImageAccess
   let control: JobControl
 
-  private typealias Work = (node: Node, draft: ImageDraft)
+  private typealias Work = (node: Node, draft: ImageDraft, deviceState: DeviceStateNote?)
 
   /// Prepares the images of drafts.
   ///
   /// - Parameters:
   ///   - drafts: one for each member; nil for a member that is left alone.
   ///   - members: the images.
+  ///   - states: what the images go with afterwards; nil to have each go on with its device state where the
+  ///     guest's data stay as they are.
   /// - Returns: the images that change, ready to be published.
   /// - Throws: what went wrong; every image is as it was then, unless the text says otherwise.
   func prepare(
-    _ drafts: [ImageDraft?], of members: [OpenImages.Member]
+    _ drafts: [ImageDraft?], of members: [OpenImages.Member], states: StateTransition? = nil
   ) throws -> [PreparedSnapshots.Member] {
-    try write(
-      try settle(
-        zip(members, drafts).compactMap { member, draft in
-          draft.map { (node: member.node, draft: $0) }
-        }))
+    let states = try states ?? StateTransition(carrying: drafts, of: members, log: access.log)
+    let settled = try settle(
+      members.indices.compactMap { index in
+        drafts[index].map {
+          (node: members[index].node, draft: $0, deviceState: states.notes[index])
+        }
+      })
+    try states.strikeOut(in: access.log)
+    return try write(settled)
   }
 
   /// Works out the new refcounts of all images at once; nothing is written before all have succeeded.
@@ -37,7 +43,7 @@ struct DraftPreparation {
       } catch {
         throw JobError(wrapping: error, node: item.node.name.description)
       }
-      return (node: item.node, draft: draft)
+      return (node: item.node, draft: draft, deviceState: item.deviceState)
     }
     return try outcomes.map { try $0.get() }
   }
@@ -52,7 +58,8 @@ struct DraftPreparation {
           try control.advance($0)
         }
         control.foresee(prepared.bytesWritten - estimate)
-        return PreparedSnapshots.Member(node: item.node, prepared: prepared)
+        return PreparedSnapshots.Member(
+          node: item.node, prepared: prepared, deviceState: item.deviceState)
       } catch {
         throw JobError(wrapping: error, node: item.node.name.description)
       }

@@ -8,6 +8,8 @@ struct PreparedSnapshots: PreparedWork {
   struct Member: Sendable {
     let node: Node
     let prepared: PreparedImage
+    /// The device state that goes with the image once it is published.
+    let deviceState: DeviceStateNote?
   }
 
   /// The images that change.
@@ -80,7 +82,18 @@ struct PreparedSnapshots: PreparedWork {
         failure = failure ?? JobError(error, node: member.node.name.description)
       }
     }
+    stamp(members) { $0.prepared.image.marks.last }
     if let failure { throw failure }
+  }
+
+  /// Notes what version 2 images look like from now on. Where that fails their device state counts as
+  /// outdated, no more.
+  private func stamp(_ members: [Member], _ id: (Member) -> CommitID?) {
+    var stamps: [CommitID: FileStamp] = [:]
+    for member in members where member.prepared.image.version < 3 {
+      if let id = id(member), let stamp = try? member.prepared.image.stamp() { stamps[id] = stamp }
+    }
+    if !stamps.isEmpty { try? locked.log.stampDeviceStates(stamps) }
   }
 
   func finish() throws -> String? {
@@ -102,6 +115,7 @@ struct PreparedSnapshots: PreparedWork {
           "\(member.node.name): freed space could not be given back to the filesystem: \(error)")
       }
     }
+    stamp(members) { FirstSector(onDisk: $0.prepared.after).marks?.last }
     return String(decoding: try JSONEncoder().encode(result), as: UTF8.self)
   }
 

@@ -23,6 +23,8 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
   public var vmstate: String?
   /// save: leave device state out.
   public var diskOnly = false
+  /// save: device state that cannot be saved is an error, and no remark; nil where that was not kept.
+  public var requiresState: Bool?
   /// save: a tag that is complete on all devices is success.
   public var existOK = false
   /// save: take out an old snapshot of this tag in the same commit.

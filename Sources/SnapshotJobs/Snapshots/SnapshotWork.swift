@@ -64,10 +64,9 @@ public struct SnapshotWork: JobWork {
         machine.sources(of: request.bitmapSources, besides: nodes), for: .read, access: access,
         settling: settling, control: control)
       defer { sources.unlock() }
-      let plan = try DraftPlan(
-        request, images.members, sources: sources.members, date: .now)
+      let plan = try DraftPlan(request, images, sources: sources.members, date: .now)
       let prepared = try DraftPreparation(access: access, control: control).prepare(
-        plan.drafts, of: images.members)
+        plan.drafts, of: images.members, states: plan.states)
       return PreparedSnapshots(prepared, locked: images, plan: plan)
     } catch {
       images.unlock()

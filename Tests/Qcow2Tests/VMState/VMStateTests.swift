@@ -81,7 +81,7 @@ struct StateKind: Sendable, CustomTestStringConvertible {
     }
     let written = try image.commit { draft in
       try draft.takeSnapshot(tag: "b", date: date, vmState: try draft.vmState(ofSnapshot: 0))
-      #expect(try draft.snapshotSharingVMState(with: 0) == 1)
+      #expect(try draft.positions(keeping: draft.vmState(ofSnapshot: 0)) == [0, 1])
     }.written
     // Metadata only.
     if kind.byteCount >= 5_000_000 { #expect(written < Int64(kind.byteCount)) }
@@ -91,9 +91,16 @@ struct StateKind: Sendable, CustomTestStringConvertible {
     try image.expectClean()
 
     // A draft that was read from disk again sees who shares.
-    #expect(try image.draft().snapshotSharingVMState(with: 1) == 0)
+    do {
+      var draft = try image.draft()
+      let kept = try draft.vmState(ofSnapshot: 1)
+      #expect(try draft.positions(keeping: kept) == [0, 1])
+      try draft.deleteSnapshot(position: 0)
+      #expect(try draft.positions(keeping: kept) == [0])
+      try draft.deleteSnapshot(position: 0)
+      #expect(try draft.positions(keeping: kept).isEmpty)
+    }
     try image.delete("a")
-    #expect(try image.draft().snapshotSharingVMState(with: 0) == nil)
     #expect(try image.vmState("b") == state.bytes)
     #expect(try image.vmStateByQemu("b") == state.bytes)
     try image.load("b")

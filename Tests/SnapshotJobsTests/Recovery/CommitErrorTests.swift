@@ -150,4 +150,17 @@ private final class UnsureLog: CommitLog {
     try requireUse()
     return try catalog.knows(id)
   }
+  var stagedStateDirectory: String { catalog.stagedStateDirectory }
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote] {
+    try requireUse()
+    return try catalog.deviceStates(of: commits)
+  }
+  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {
+    try requireUse()
+    try catalog.forgetDeviceStates(states)
+  }
+  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError) {
+    try requireUse()
+    try catalog.stampDeviceStates(stamps)
+  }
 }

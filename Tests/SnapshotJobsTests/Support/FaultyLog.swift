@@ -57,4 +57,22 @@ struct FaultyLog: CommitLog {
     try storage.requirePower()
     return try catalog.knows(id)
   }
+
+  var stagedStateDirectory: String { catalog.stagedStateDirectory }
+
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote] {
+    try storage.requirePower()
+    return try catalog.deviceStates(of: commits)
+  }
+
+  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {
+    try storage.passCatalog()
+    try catalog.forgetDeviceStates(states)
+    try storage.passCatalog()
+  }
+
+  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError) {
+    try storage.requirePower()
+    try catalog.stampDeviceStates(stamps)
+  }
 }

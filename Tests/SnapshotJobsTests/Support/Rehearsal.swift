@@ -10,24 +10,56 @@ final class Rehearsal {
   /// The jobs.
   enum Piece: String, CaseIterable, Sendable {
     case save, load, delete, replace
+    /// The same with device state in the snapshot `old`, which goes with the disks where it is saved, copied
+    /// to the other disk, or deleted.
+    case saveState, copyState, loadState, deleteState
 
     func request(on nodes: [Node]) -> SnapshotRequest {
       switch self {
-      case .save: .save("new", on: nodes)
-      case .load: .load("old", on: nodes)
-      case .delete: .delete("old", on: nodes)
-      case .replace: .save("old", on: nodes, replace: true)
+      case .save, .saveState: return .save("new", on: nodes)
+      case .copyState:
+        var request = SnapshotRequest.save("new", on: nodes)
+        request.vmstate = "disk1"
+        return request
+      case .load, .loadState: return .load("old", on: nodes)
+      case .delete, .deleteState: return .delete("old", on: nodes)
+      case .replace: return .save("old", on: nodes, replace: true)
       }
     }
 
     /// Whether the guest's disks change, so that a mixed set is fenced.
-    var isFenced: Bool { self == .load || self == .replace }
+    var isFenced: Bool { self == .load || self == .replace || self == .loadState }
+
+    /// Whether the snapshot has device state.
+    var hasState: Bool {
+      [.saveState, .copyState, .loadState, .deleteState].contains(self)
+    }
+
+    /// How many snapshots keep the device state after the job.
+    var keeperCount: Int {
+      switch self {
+      case .saveState, .copyState: 2
+      case .loadState: 1
+      case .save, .load, .delete, .replace, .deleteState: 0
+      }
+    }
+
+    /// Whether the device state goes with the disks before and after the job.
+    var isPresent: (before: Bool, after: Bool) {
+      switch self {
+      case .saveState, .copyState: (true, true)
+      case .loadState: (false, true)
+      case .deleteState: (true, false)
+      case .save, .load, .delete, .replace: (false, false)
+      }
+    }
   }
 
   let bench: Workbench
   let nodes: [Node]
   let request: SnapshotRequest
   private let piece: Piece
+  private let state = StateBytes(count: 50_000)
   private let masters: [[UInt8]]
   private let old: [DiskState]
   private var new: [DiskState] = []
@@ -36,13 +68,19 @@ final class Rehearsal {
   init(_ piece: Piece, options: [String] = ["cluster_size=4096"]) throws {
     bench = try Workbench()
     nodes = try bench.makeTwoDisks(options: options)
-    for node in nodes {
-      try QemuImg.createSnapshot("old", in: node.path)
+    for (index, node) in nodes.enumerated() {
+      if index == 0, piece.hasState {
+        try node.saveAsMachine("old", state)
+      } else {
+        try QemuImg.createSnapshot("old", in: node.path)
+      }
       try QemuIO.run(["write -P 0x61 8k 60k", "write -P 0x62 900k 8k"], on: node.path)
     }
     self.piece = piece
     request = piece.request(on: nodes)
+    if piece.isPresent.before { try bench.load("old", on: nodes) }
     masters = try nodes.map(Self.bytes)
+    try bench.keepCatalog()
     old = try nodes.map { try DiskState(accordingToQemu: $0.path) }
     let ours = try nodes.map { try DiskState(Image.open($0.path, for: .read)) }
     guard ours == old else { throw OracleError("the engine reads \(ours), qemu-img \(old)") }
@@ -128,7 +166,7 @@ final class Rehearsal {
     _ fault: FaultyStorage.Fault, duringRecovery second: FaultyStorage.Fault? = nil
   ) throws -> Bool {
     try restoreDisks()
-    try bench.restart()
+    try bench.restart(asKept: piece.hasState)
     let storage = FaultyStorage(fault)
     let id = try perform(storage)
     guard storage.hasFailed else { return false }
@@ -160,6 +198,16 @@ final class Rehearsal {
     let job = try #require(try bench.job(id))
     #expect(job.status == .concluded, comment)
     #expect(states == (job.error == nil ? new : old), comment)
+    if piece.hasState {
+      let isPresent = job.error == nil ? piece.isPresent.after : piece.isPresent.before
+      #expect(try bench.hasState(nodes) == isPresent, comment)
+      let keepers = try nodes.flatMap { node in
+        try ["old", "new"].filter { try QemuImg.snapshotNames(node.path).contains($0) }
+          .compactMap { try node.state($0) }
+      }
+      let count = job.error == nil ? piece.keeperCount : 1
+      #expect(keepers == [[UInt8]](repeating: state.bytes, count: count), comment)
+    }
     for node in nodes {
       let check = try QemuImg.check(node.path)
       #expect(check.isClean, "\(comment.rawValue): \(check.text)")

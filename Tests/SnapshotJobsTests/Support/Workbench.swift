@@ -24,6 +24,30 @@ final class Workbench {
     runner = JobRunner(store: catalog, committer: ImageCommitter(log: catalog))
   }
 
+  /// Keeps the catalog as it is now.
+  func keepCatalog() throws {
+    try Command.run("rm", ["-f", directory.path("kept.sqlite")])
+    try catalog.backup(to: directory.path("kept.sqlite"))
+  }
+
+  /// Starts another process, perhaps on the catalog that was kept.
+  func restart(asKept: Bool) throws {
+    guard asKept else { return try restart() }
+    catalog.close()
+    let path = directory.path("state/catalog.sqlite")
+    try Command.run("rm", ["-f", "\(path)-wal", "\(path)-shm"])
+    try Command.run("cp", [directory.path("kept.sqlite"), path])
+    try restart()
+  }
+
+  /// Goes back to a snapshot, in nobody's name.
+  func load(_ tag: String, on nodes: [Node]) throws {
+    try ImageChange(
+      .load(tag, on: nodes), on: Machine(name: nil, nodes: nodes),
+      access: ImageAccess(log: catalog)
+    ).commit()
+  }
+
   /// The commit records that are not done.
   func openRecords() throws -> [CommitRecord] { try catalog.openRecords() }
 

@@ -1,0 +1,129 @@
+private import Glibc
+internal import Jobs
+public import Qcow2
+private import SystemPackage
+
+/// A device state in a file beside the catalog, where it waits for the next save.
+public struct StagedState: VMStateSource {
+  /// Bytes of the state.
+  public let byteCount: UInt64
+  private let file: any ImageFile
+
+  /// Opens one.
+  ///
+  /// - Parameters:
+  ///   - name: as it was noted.
+  ///   - directory: the catalog's ``CommitLog/stagedStateDirectory``.
+  /// - Throws: `Qcow2Error`, as a rule notFound.
+  public init(_ name: String, in directory: String) throws(Qcow2Error) {
+    file = try PosixFile(opening: "\(directory)/\(name)", .read)
+    byteCount = UInt64(try file.length())
+  }
+
+  /// Reads from an offset until the buffer is full or the state ends.
+  public mutating func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+  ) throws(Qcow2Error) -> Int {
+    guard let offset = Int64(exactly: offset) else { return 0 }
+    return try file.readAvailable(into: buffer, at: offset)
+  }
+}
+
+/// A device state while it is written into a file beside the catalog; the file goes with this object unless it
+/// was kept.
+///
+/// The file is locked meanwhile, so that nobody takes it for one that a process has left.
+final class StagedStateWriter: Sendable {
+  /// The file's name, for ``StagedState/init(_:in:)``.
+  let name: String
+  /// The file.
+  let path: String
+  private let directory: String
+  private let descriptor: CInt
+
+  /// Makes an empty file (0600), and its directory (0700) if that is missing.
+  init(in directory: String) throws(JobError) {
+    guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
+      throw Self.failure("create it", directory)
+    }
+    while true {
+      let name = "\(CommitID()).state"
+      let path = "\(directory)/\(name)"
+      let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      guard descriptor >= 0 else { throw Self.failure("create it", path) }
+      // Another process may have taken it for a leftover before the lock was there.
+      var status = stat()
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
+        status.st_nlink == 1
+      {
+        self.name = name
+        self.path = path
+        self.directory = directory
+        self.descriptor = descriptor
+        return
+      }
+      close(descriptor)
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Appends bytes.
+  func write(_ bytes: RawSpan) throws(JobError) {
+    var done = 0
+    while done < bytes.byteCount {
+      let count = bytes.withUnsafeBytes { buffer in
+        Glibc.write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
+      }
+      guard count >= 0 || errno == EINTR else { throw Self.failure("write to it", path) }
+      done += max(0, count)
+    }
+  }
+
+  /// Makes the file durable, its name included.
+  func synchronize() throws(JobError) {
+    guard fsync(descriptor) == 0 else { throw Self.failure("make it durable", path) }
+    for place in [path, directory] {
+      do throws(Qcow2Error) {
+        try PosixFileAccess().synchronizeDirectory(of: place)
+      } catch {
+        throw JobError(error)
+      }
+    }
+  }
+
+  /// Removes the file.
+  func discard() { unlink(path) }
+
+  private static func failure(_ action: String, _ path: String) -> JobError {
+    JobError(.system(Errno(rawValue: errno), cannot: action, path: path))
+  }
+}
+
+extension StagedState {
+  /// Removes the files that processes have left which ended before their commit, and those that no image goes
+  /// with any more.
+  ///
+  /// - Parameters:
+  ///   - directory: the catalog's ``CommitLog/stagedStateDirectory``.
+  ///   - isNoted: whether the catalog has a note of a file; asked while the file is locked.
+  /// - Throws: what `isNoted` throws; some files may have been removed.
+  public static func removeLeftovers<Failure: Error>(
+    in directory: String, except isNoted: (String) throws(Failure) -> Bool
+  ) throws(Failure) {
+    guard let stream = opendir(directory) else { return }
+    defer { closedir(stream) }
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard name.hasSuffix(".state") else { continue }
+      let path = "\(directory)/\(name)"
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+      guard descriptor >= 0 else { continue }
+      defer { close(descriptor) }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { continue }
+      if try !isNoted(name) { unlink(path) }
+    }
+  }
+}
