@@ -12,7 +12,6 @@
 /// Newer programs have a member `configuration` before the others. What is not known is passed over.
 struct DescriptionReader {
   private var scanner: JSONScanner
-  private var rest = StreamLimits.descriptionFieldCount
 
   /// Takes a text of at most ``StreamLimits/descriptionByteCount`` bytes, and for errors its place in
   /// the stream.
@@ -21,13 +20,12 @@ struct DescriptionReader {
   mutating func read() throws(StreamError) -> VMDescription {
     var pageByteCount: UInt64?
     var devices: [DeviceDescription] = []
-    var rest = rest
     try scanner.readObject { name, scanner throws(StreamError) in
       switch name {
       case "page_size": pageByteCount = try Self.pageSize(&scanner)
       case "devices":
         try scanner.readArray { scanner throws(StreamError) in
-          devices.append(try Self.device(&scanner, &rest))
+          devices.append(try Self.device(&scanner))
         }
       default: try scanner.skipValue()
       }
@@ -45,11 +43,11 @@ struct DescriptionReader {
   }
 
   private static func device(
-    _ scanner: inout JSONScanner, _ rest: inout Int
+    _ scanner: inout JSONScanner
   ) throws(StreamError) -> DeviceDescription {
     var name: String?
     var instance: UInt32 = 0
-    let state = try structure(&scanner, &rest) { member, scanner throws(StreamError) in
+    let state = try structure(&scanner) { member, scanner throws(StreamError) in
       switch member {
       case "name": name = try scanner.readString()
       case "instance_id":
@@ -65,12 +63,11 @@ struct DescriptionReader {
   /// Reads an object with `vmsd_name`, `version`, `fields` and `subsections`; other members are given
   /// to a function.
   private static func structure(
-    _ scanner: inout JSONScanner, _ rest: inout Int,
+    _ scanner: inout JSONScanner,
     other: (String, inout JSONScanner) throws(StreamError) -> Void = {
       _, scanner throws(StreamError) in try scanner.skipValue()
     }
   ) throws(StreamError) -> StructDescription {
-    try count(&rest, scanner)
     var name = ""
     var version: Int64 = 0
     var fields: [FieldDescription] = []
@@ -81,11 +78,11 @@ struct DescriptionReader {
       case "version": version = try scanner.readInteger()
       case "fields":
         try scanner.readArray { scanner throws(StreamError) in
-          fields.append(try field(&scanner, &rest))
+          fields.append(try field(&scanner))
         }
       case "subsections":
         try scanner.readArray { scanner throws(StreamError) in
-          subsections.append(try structure(&scanner, &rest))
+          subsections.append(try structure(&scanner))
         }
       default: try other(member, &scanner)
       }
@@ -95,37 +92,31 @@ struct DescriptionReader {
   }
 
   private static func field(
-    _ scanner: inout JSONScanner, _ rest: inout Int
+    _ scanner: inout JSONScanner
   ) throws(StreamError) -> FieldDescription {
-    try count(&rest, scanner)
     var name = ""
     var type = ""
     var byteCount: UInt64?
     var elements: UInt64 = 1
     var index: UInt64?
     var content: StructDescription?
-    try scanner.readObject { member, scanner throws(StreamError) in
+    // Some types write their fields into the field's own object, not into a member `struct`.
+    let own = try structure(&scanner) { member, scanner throws(StreamError) in
       switch member {
       case "name": name = try scanner.readString()
       case "type": type = try scanner.readString()
       case "size": byteCount = try scanner.readCount()
       case "array_len": elements = try scanner.readCount()
       case "index": index = try scanner.readCount()
-      case "struct": content = try structure(&scanner, &rest)
+      case "struct": content = try structure(&scanner)
       default: try scanner.skipValue()
       }
     }
     guard let byteCount else { throw scanner.error("field '\(name)' has no size") }
+    if content == nil, !own.fields.isEmpty || !own.subsections.isEmpty { content = own }
     return FieldDescription(
       name: name, type: type, byteCount: byteCount, count: elements, index: index,
-      structure: content)
-  }
-
-  private static func count(_ rest: inout Int, _ scanner: JSONScanner) throws(StreamError) {
-    rest -= 1
-    guard rest >= 0 else {
-      throw scanner.error(
-        "more than \(StreamLimits.descriptionFieldCount) fields", code: .overLimit)
-    }
+      // What does not fill the field says nothing of its bytes.
+      structure: content?.byteCount == byteCount ? content : nil)
   }
 }

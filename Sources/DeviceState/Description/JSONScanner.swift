@@ -7,6 +7,7 @@ struct JSONScanner {
   private let base: UInt64
   private(set) var position = 0
   private var depth = 0
+  private var objectCount = 0
 
   init(_ text: [UInt8], at base: UInt64) {
     self.text = text
@@ -18,6 +19,10 @@ struct JSONScanner {
     _ member: (String, inout JSONScanner) throws(StreamError) -> Void
   ) throws(StreamError) {
     try open("{")
+    objectCount += 1
+    guard objectCount <= StreamLimits.descriptionObjectCount else {
+      throw error("more than \(StreamLimits.descriptionObjectCount) objects", code: .overLimit)
+    }
     if take("}") { return close() }
     repeat {
       let name = try readString()

@@ -86,7 +86,7 @@ public struct FieldDescription: Sendable, Hashable {
   public let count: UInt64
   /// Which element of an array it is, if each is described on its own.
   public let index: UInt64?
-  /// Of the type `struct`, what an element consists of.
+  /// What an element consists of, if it has fields of its own.
   public let structure: StructDescription?
 
   /// Makes a description.

@@ -18,10 +18,14 @@ public enum StreamLimits {
   public static let bitmapChunkByteCount: UInt64 = 10240
   /// Bytes of the JSON text that describes the devices; a machine with 288 CPUs has less than 4 MiB.
   public static let descriptionByteCount = 1 << 24
-  /// Fields, structs and subsections in that text.
-  public static let descriptionFieldCount = 1 << 18
+  /// Objects in that text: devices, fields, structs and subsections.
+  public static let descriptionObjectCount = 1 << 18
   /// Open braces and brackets at any place of that text; QEMU's own devices nest 20 deep.
   public static let descriptionDepth = 128
+  /// Bytes of a device's state whose fields are told, or compared one by one.
+  public static let decodedByteCount: UInt64 = 1 << 23
+  /// Fields of one device's state, each of an array of structs counted.
+  public static let decodedFieldCount = 1 << 17
   /// Places in a stream without a description that look like the end of a section.
   public static let footerCandidateCount = 1 << 16
 }

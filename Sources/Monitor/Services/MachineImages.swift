@@ -1,3 +1,4 @@
+public import DeviceState
 public import Jobs
 public import Qcow2
 public import SnapshotJobs
@@ -75,4 +76,14 @@ public protocol MachineImages: Sendable {
   /// Reads an image's states to their ends, or only the snapshots of a tag, and compares what two
   /// readers find in the active one.
   func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport
+
+  /// Tells what a stored device state consists of, and the fields of one device.
+  func inspect(
+    _ state: StateReference, on machine: Machine, fieldsOf device: String?
+  ) throws(JobError) -> StateInspection
+
+  /// Tells how the devices of two stored states differ.
+  func compare(
+    _ old: StateReference, _ new: StateReference, on machine: Machine
+  ) throws(JobError) -> StreamComparison
 }

@@ -1,3 +1,4 @@
+public import DeviceState
 public import Jobs
 public import Qcow2
 public import SnapshotJobs
@@ -157,6 +158,20 @@ public struct StoredImages: MachineImages {
     try Verification.run(
       path: path, tag: tag, second: secondReader, files: access.files,
       patience: access.lockPatience, onWait: access.onWait)
+  }
+
+  /// Tells what a stored device state consists of.
+  public func inspect(
+    _ state: StateReference, on machine: Machine, fieldsOf device: String?
+  ) throws(JobError) -> StateInspection {
+    try machine.inspect(state, fieldsOf: device, files: access.files)
+  }
+
+  /// Tells how the devices of two stored states differ.
+  public func compare(
+    _ old: StateReference, _ new: StateReference, on machine: Machine
+  ) throws(JobError) -> StreamComparison {
+    try machine.compare(old, new, files: access.files)
   }
 
   private static func converting<Value>(

@@ -38,6 +38,7 @@ struct SnapjobCommand: ParsableCommand {
           DiffCommand.self, PruneCommand.self, RunCommand.self,
         ]),
       CommandGroup(name: "Backups", subcommands: [BitmapCommand.self]),
+      CommandGroup(name: "Device states", subcommands: [DevicesCommand.self]),
       CommandGroup(name: "Machines", subcommands: [NodeCommand.self, MachineCommand.self]),
       CommandGroup(
         name: "Jobs", subcommands: [QueryJobsCommand.self, JobCommand.self, WatchCommand.self]),

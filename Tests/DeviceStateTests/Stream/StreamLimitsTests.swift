@@ -75,7 +75,7 @@ import Testing
   @Test func `A description with more fields than any machine has is refused`() {
     var text = StreamText()
     text.addDevice(id: 1, "timer", [1, 2, 3])
-    let fields = String(repeating: "{\"size\":1},", count: StreamLimits.descriptionFieldCount)
+    let fields = String(repeating: "{\"size\":1},", count: StreamLimits.descriptionObjectCount)
     text.addDescription("{\"devices\":[{\"name\":\"timer\",\"fields\":[\(fields){\"size\":1}]}]}")
     expectOverLimit(text, in: "vmdesc")
   }

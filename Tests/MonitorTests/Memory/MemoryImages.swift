@@ -1,3 +1,4 @@
+import DeviceState
 import FoundationEssentials
 import Jobs
 import Monitor
@@ -22,6 +23,10 @@ final class MemoryImages: MachineImages {
     var verifiedTags: [String?] = []
     /// The bitmaps of each path.
     var bitmaps: [String: [BitmapDescription]] = [:]
+    /// What stored device states consist of.
+    var inspections: [StateReference: StateInspection] = [:]
+    /// How stored device states differ, by the older one.
+    var comparisons: [StateReference: StreamComparison] = [:]
     /// What became of device snapshots: `take disk0 a`, then `commit` or `undo`.
     var changes: [String] = []
     /// The failure of each commit of device snapshots.
@@ -206,6 +211,24 @@ final class MemoryImages: MachineImages {
       state.verifiedTags.append(tag)
       return state.verifications[path] ?? .success(VerifyReport(path: path))
     }.get()
+  }
+
+  func inspect(
+    _ reference: StateReference, on machine: Machine, fieldsOf device: String?
+  ) throws(JobError) -> StateInspection {
+    guard let found = state.withLock({ $0.inspections[reference] }) else {
+      throw JobError(.notFound, "\(reference): no such state")
+    }
+    return device == nil ? StateInspection(summary: found.summary, fields: []) : found
+  }
+
+  func compare(
+    _ old: StateReference, _ new: StateReference, on machine: Machine
+  ) throws(JobError) -> StreamComparison {
+    guard let found = state.withLock({ $0.comparisons[old] }) else {
+      throw JobError(.notFound, "\(old): no such state")
+    }
+    return found
   }
 }
 

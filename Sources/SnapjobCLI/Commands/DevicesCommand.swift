@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// `snapjob devices`.
+struct DevicesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devices",
+    abstract: "The state of a machine's devices, in files and in snapshots.",
+    subcommands: [DevicesInspectCommand.self, DevicesDiffCommand.self],
+    aliases: ["state"])
+}
