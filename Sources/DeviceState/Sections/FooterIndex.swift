@@ -69,6 +69,12 @@ struct FooterIndex: Sendable {
     let window = SectionEnds.footerByteCount + SectionFollower.byteCount
     while try cursor.has(1) {
       guard cursor.skip(to: SectionType.footer.rawValue) else { continue }
+      guard try cursor.has(SectionEnds.footerByteCount + 1) else { break }
+      let next = cursor.peek(UInt8.self, ahead: SectionEnds.footerByteCount)
+      guard SectionFollower.canBegin(with: next) else {
+        _ = try cursor.skip(1)
+        continue
+      }
       let bytes = try cursor.peek(ahead: 0, window)
       let offset = cursor.offset
       _ = try cursor.skip(1)

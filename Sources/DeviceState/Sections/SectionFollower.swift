@@ -15,6 +15,14 @@ enum SectionFollower {
     case end
   }
 
+  /// Whether what follows a section can begin with this byte. Most bytes cannot, and need no second look.
+  static func canBegin(with byte: UInt8) -> Bool {
+    switch SectionType(rawValue: byte) {
+    case .start, .part, .end, .full, .command, .endOfFile: true
+    default: false
+    }
+  }
+
   /// Looks at bytes.
   ///
   /// - Parameters:

@@ -19,7 +19,7 @@ public enum StreamLimits {
   /// Bytes of the JSON text that describes the devices; a machine with 288 CPUs has less than 4 MiB.
   public static let descriptionByteCount = 1 << 24
   /// Objects in that text: devices, fields, structs and subsections.
-  public static let descriptionObjectCount = 1 << 18
+  public static let descriptionObjectCount = 1 << 17
   /// Open braces and brackets at any place of that text; QEMU's own devices nest 20 deep.
   public static let descriptionDepth = 128
   /// Bytes of a device's state whose fields are told, or compared one by one.

@@ -83,6 +83,7 @@ extension VerifyReport.State {
       "bytes-encrypted": QMPValue(content.bytesEncrypted),
       "vm-state-bytes-read": QMPValue(content.vmStateBytesRead),
       "problem-count": .int(Int64(content.problemCount)), "problems": .array(problems),
+      "device-state-problem": QMPValue(deviceStateProblem),
     ]
   }
 
@@ -106,6 +107,7 @@ extension VerifyReport.State {
                 .required("offset", .unsigned), .required("length", .unsigned),
                 .required("text", .string),
               ])))),
+      .nullable("device-state-problem", .string),
     ])
 }
 

@@ -13,6 +13,9 @@ struct VerifyCommand: Verb {
       which is that of a raw copy: qemu-img convert -O raw FILE RAW && sha256sum RAW, for a snapshot \
       with -l snapshot.name=TAG (which gives the copy the size that the disk has now).
 
+      The device state of a snapshot, memory included, is read to the last byte of its last section: a \
+      state that QEMU could not load is damage.
+
       Then the active state is read once more by libqcow, an independent implementation, and compared \
       cluster by cluster. What libqcow misreads or cannot read is left out and counted. What comes from \
       a backing file, which is never opened, and what is encrypted is not read; it is counted and said.

@@ -56,6 +56,12 @@ struct VerifyReport {
   }
 
   private func stateLines(_ state: QMPValue) -> [String] {
+    let lines = contentLines(state)
+    guard let problem = state["device-state-problem"]?.asText else { return lines }
+    return lines + ["  device state: \(Table.printable(problem))"]
+  }
+
+  private func contentLines(_ state: QMPValue) -> [String] {
     let tag = state["tag"]?.asText.map { "snapshot '\(Table.printable($0))'" }
     let subject = "\(name): \(tag ?? "active")"
     if let digest = state["digest"]?.asText { return ["\(subject): \(digest)"] }

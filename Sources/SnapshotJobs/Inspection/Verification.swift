@@ -1,3 +1,4 @@
+internal import DeviceState
 public import Jobs
 public import Qcow2
 
@@ -64,13 +65,30 @@ public struct Verification {
       let content = try verification.readState(snapshot: position, progress: progress)
       let snapshot = position.map { snapshots[$0] }
       report.states.append(
-        VerifyReport.State(tag: snapshot?.name, id: snapshot?.id, content: content))
+        VerifyReport.State(
+          tag: snapshot?.name, id: snapshot?.id, content: content,
+          deviceStateProblem: try position.flatMap { try deviceStateProblem(snapshot: $0) }))
+    }
+  }
+
+  /// What is wrong with the stream that a snapshot keeps as its device state; nil if nothing is, or it has
+  /// none that can be read.
+  private func deviceStateProblem(snapshot position: Int) throws -> String? {
+    guard image.snapshots[position].vmStateSize > 0, !isEncrypted else { return nil }
+    do {
+      let state = try VMStateReader(image, snapshot: position)
+      _ = try StreamSummary(reading: StateStream(state))
+      return nil
+    } catch let error as StreamError {
+      return error.description
+    } catch let error as Qcow2Error {
+      return error.message
     }
   }
 
   /// Compares the active state with what the second reader makes of it, if it can look at it.
   private mutating func compare(with second: any SecondReader) throws {
-    guard report.isSound else {
+    guard report.isReadable else {
       leaveOut("the image is damaged, and it is given sound images only")
       return
     }

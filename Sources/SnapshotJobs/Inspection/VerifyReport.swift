@@ -10,12 +10,18 @@ public struct VerifyReport: Sendable, Hashable {
     public let id: String?
     /// What our own reader found.
     public let content: StateReport
+    /// Where and why the device state is no stream that QEMU could load; nil if there is none, or nothing
+    /// is wrong with it.
+    public let deviceStateProblem: String?
 
     /// Makes one.
-    public init(tag: String?, id: String?, content: StateReport) {
+    public init(
+      tag: String?, id: String?, content: StateReport, deviceStateProblem: String? = nil
+    ) {
       self.tag = tag
       self.id = id
       self.content = content
+      self.deviceStateProblem = deviceStateProblem
     }
   }
 
@@ -43,7 +49,11 @@ public struct VerifyReport: Sendable, Hashable {
 
   /// Whether nothing is wrong with what was read, and the readers agree on what both could read.
   public var isSound: Bool {
-    differences.isEmpty && structureProblems.isEmpty
-      && states.allSatisfy { $0.content.problemCount == 0 }
+    isReadable && differences.isEmpty && states.allSatisfy { $0.deviceStateProblem == nil }
+  }
+
+  /// Whether nothing is wrong with the image itself, whatever the streams in it are.
+  var isReadable: Bool {
+    structureProblems.isEmpty && states.allSatisfy { $0.content.problemCount == 0 }
   }
 }

@@ -78,7 +78,8 @@ import Testing
         {"target": "disk0", "filename": "/disk0", "states": [{"tag": "t", "id": "1", "size": 8192, \
         "digest": null, "bytes-read": 7000, "bytes-from-backing-file": 100, \
         "backing-file": "base", "bytes-encrypted": 92, "vm-state-bytes-read": 12, \
-        "problem-count": 5, "problems": [{"offset": 0, "length": 1000, "text": "lost"}]}], \
+        "problem-count": 5, "problems": [{"offset": 0, "length": 1000, "text": "lost"}], \
+        "device-state-problem": null}], \
         "structure-problems": ["a table lies on a table"], "bytes-equal": 4096, "differences": \
         [{"offset": 512, "length": 512}], "left-out": {"zero clusters": 2}, \
         "second-reader": "toyreader 1", "exit-code": 2}

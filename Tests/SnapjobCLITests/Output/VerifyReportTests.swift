@@ -60,6 +60,22 @@ import Testing
     #expect(report.status == .differs)
   }
 
+  @Test("A device state that cannot be loaded is told below its snapshot") func deviceState() {
+    let saved = QMPValue.object(
+      state(tag: "a", digest: "ab12").members + [
+        .init("device-state-problem", "offset 0x17, section 'ram' (instance 0, id 2): cut off")
+      ])
+    let report = VerifyReport([
+      "target": "disk0", "states": [saved], "exit-code": 2, "problem": "it reads no snapshots",
+    ])
+    #expect(
+      report.lines.prefix(2) == [
+        "disk0: snapshot 'a': ab12",
+        "  device state: offset 0x17, section 'ram' (instance 0, id 2): cut off",
+      ])
+    #expect(report.status == .differs)
+  }
+
   @Test("What was not read is said, and is no damage")
   func unread() {
     let report = VerifyReport([

@@ -125,4 +125,30 @@ private struct ToyImage: SecondReaderImage {
     _ = try Verification.run(path: path, second: reader) { bytes += $0 }
     #expect(bytes == 3 * (try #require(try verify().states.first).content.size))
   }
+
+  @Test func `A device state that QEMU could not load is damage, with its place`() throws {
+    let image = directory.path("saved.qcow2")
+    try QemuImg.create(image, size: "1M")
+    let vm = try QemuVM([QemuVM.Disk("disk0", image)])
+    try vm.runSnapshotJob("snapshot-save", tag: "t", vmstate: "disk0", devices: ["disk0"])
+    try vm.quit()
+    let reader = ToyReader(raw: directory.path("raw saved"))
+    try QemuImg.convert(image, toRaw: reader.raw)
+    #expect(try Verification.run(path: image, second: reader).isSound)
+
+    // The state begins in a cluster of its own; the section behind the configuration is the RAM's.
+    let bytes = try Command.run("cat", [image]).output
+    let magic = Array("QEVM".utf8)
+    let start = try #require(
+      stride(from: 0, to: bytes.count, by: 512).first { bytes[$0...].starts(with: magic) })
+    let name = try #require(
+      bytes[start...].indices.first { bytes[$0...].starts(with: Array("ram".utf8)) })
+    let file = try PosixFile(opening: image, .readWrite)
+    try [UInt8(0xFF)].withUnsafeBytes { try file.write($0, at: Int64(name + 3 + 8 + 1)) }
+    let report = try Verification.run(path: image, tag: "t", second: reader)
+    #expect(!report.isSound)
+    let problem = try #require(report.states.first?.deviceStateProblem)
+    #expect(problem.contains("section 'ram' (instance 0"))
+    #expect(report.states.first?.content.problemCount == 0)
+  }
 }
