@@ -173,7 +173,10 @@ extension Engine {
     let runner = JobRunner(
       store: catalog, committer: ImageCommitter(log: catalog),
       settlement: { runner, id throws(JobError) in
-        _ = try Recovery(log: catalog, runner: runner, orphanCare: orphanCare).run(job: id)
+        _ = try Recovery(
+          log: catalog, runner: runner, runningMachines: live.disks(of: catalog),
+          orphanCare: orphanCare
+        ).run(job: id)
       },
       remark: { id, error in
         logger.warning("job left something undone", metadata: ["job": "\(id)", "why": "\(error)"])
@@ -183,7 +186,9 @@ extension Engine {
       catalog: CatalogCare(catalog: catalog),
       images: StoredImages(access: access, secondReader: LibqcowReader(), live: live),
       live: live, channels: SystemByteChannels(),
-      recovery: Recovery(log: catalog, runner: runner, orphanCare: orphanCare),
+      recovery: Recovery(
+        log: catalog, runner: runner, runningMachines: live.disks(of: catalog),
+        orphanCare: orphanCare),
       busyPatience: lockPatience, onWait: onWait, version: version)
   }
 

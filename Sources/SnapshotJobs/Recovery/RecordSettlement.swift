@@ -88,7 +88,8 @@ struct RecordSettlement {
         + "\(name) --abandon")
   }
 
-  private func close(_ outcome: Outcome) throws(JobError) -> Outcome {
+  /// Closes the record.
+  func close(_ outcome: Outcome) throws(JobError) -> Outcome {
     try close(record.id, outcome)
   }
 

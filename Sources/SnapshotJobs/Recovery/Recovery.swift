@@ -45,6 +45,7 @@ public struct Recovery: Sendable {
   let log: any CommitLog
   private let runner: JobRunner
   private let orphanCare: OrphanCare
+  private let runningMachines: (any RunningMachineCare)?
   private let files: any FileAccess
 
   /// Makes a recovery over a catalog's records and jobs.
@@ -53,12 +54,15 @@ public struct Recovery: Sendable {
   ///   - log: the catalog's records.
   ///   - runner: what concludes its jobs.
   ///   - files: where the image files come from.
+  ///   - runningMachines: the way to machines that run on the disks of a record; nil for none.
   ///   - orphanCare: looks after jobs whose work was not in this program.
   public init(
     log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess(),
+    runningMachines: (any RunningMachineCare)? = nil,
     orphanCare: @escaping OrphanCare = { _ in nil }
   ) {
     self.orphanCare = orphanCare
+    self.runningMachines = runningMachines
     self.log = log
     self.files = files
     self.runner = runner
@@ -190,7 +194,15 @@ public struct Recovery: Sendable {
     let settlement = RecordSettlement(
       record: record, states: states, log: log, files: files)
     let outcome: RecordSettlement.Outcome
-    if dryRun {
+    if case .wait = verdict, force == nil,
+      let settled = try? throughMachine(record, states, jobs: jobs, dryRun: dryRun)
+    {
+      outcome = settled
+      if !dryRun {
+        _ = try settlement.close(settled)
+        try conclude(record.jobs, settled)
+      }
+    } else if dryRun {
       outcome = settlement.forecast(verdict, force: force)
     } else {
       do {
@@ -206,6 +218,22 @@ public struct Recovery: Sendable {
     return Finding(
       jobs: record.jobs, outcome: outcome.text, images: images, isResolved: outcome.isSettled,
       obstacle: outcome.obstacle)
+  }
+
+  /// Settles a record through the machine that runs on its disks; nil if that is not so. What keeps the
+  /// machine from being asked leaves the record waiting.
+  private func throughMachine(
+    _ record: CommitRecord, _ states: [CommitState], jobs: [JobRecord], dryRun: Bool
+  ) throws(JobError) -> RecordSettlement.Outcome? {
+    guard let care = runningMachines,
+      let machine = jobs.first(where: { record.jobs.contains($0.id) })?.subject
+    else { return nil }
+    return try RunningMachineSettlement(
+      record: record, machine: machine, care: care, files: files,
+      isOpen: { () throws(JobError) in
+        try log.openRecords().contains { $0.id == record.id }
+      }
+    ).settle(states, dryRun: dryRun)
   }
 
   private func conclude(_ jobs: [JobID], _ outcome: RecordSettlement.Outcome) throws(JobError) {
