@@ -50,11 +50,12 @@ struct LiveOperation: Sendable {
   func takeUp(_ plan: LivePlan, since start: Timestamp) async throws -> SnapshotResult {
     try await tellingOfInterruption(plan) {
       let outcome = try await QEMUJob(request.liveJobID, on: monitor).awaitEnd()
-      if let error = outcome?.error { throw JobError(.general, error) }
+      if let error = outcome?.error { throw try await failure(error, plan) }
       switch request.operation {
-      case .save:
+      case .save where outcome == nil:
         let isDone = try await isSaved(plan, since: start)
         if !isDone { throw notBegun }
+      case .save: break
       case .load where outcome == nil: throw notBegun
       case .load: break
       case .delete:
@@ -150,7 +151,7 @@ struct LiveOperation: Sendable {
     case .save:
       if plan.vmstate != nil { return try await runJob(plan, tag: request.tag) }
       try await saveDisks(plan)
-    case .load: return try await load(plan)
+    case .load: return try await runJob(plan, tag: request.tag)
     case .delete:
       for tag in plan.tags { _ = try await runJob(plan, tag: tag) }
     }
@@ -178,53 +179,17 @@ struct LiveOperation: Sendable {
     }
     let outcome = try await QEMUJob(request.liveJobID, on: monitor).run(
       request.operation.rawValue, arguments)
-    if let error = outcome.error { throw JobError(.general, error) }
+    if let error = outcome.error { throw try await failure(error, plan) }
     return outcome.pauseNanoseconds
   }
 
-  // MARK: Load
-
-  private func load(_ plan: LivePlan) async throws -> Int64? {
-    let wasRunning = try await isRunning()
-    do {
-      return try await runJob(plan, tag: request.tag)
-    } catch let error as JobError where wasRunning {
-      guard try await !isRunning() else { throw error }
-      throw try await afterFailure(error, plan)
-    }
-  }
-
-  /// QEMU stops the guest before it looks at anything, and leaves it so when it refuses.
-  private func afterFailure(_ error: JobError, _ plan: LivePlan) async throws -> JobError {
-    guard hasChangedNothing(error.message, plan) else {
-      return JobError(
-        error.kind,
-        "\(error.message). The machine is stopped: some of its disks may be at '\(request.tag)' already. "
-          + "Load a snapshot, or reset the machine")
-    }
-    if request.noResume == true {
-      return JobError(error.kind, "\(error.message). Nothing was changed; the machine is stopped")
-    }
-    _ = try await monitor.execute("cont", nil)
-    return JobError(error.kind, "\(error.message). Nothing was changed; the machine goes on")
-  }
-
-  /// Whether a refusal of QEMU comes before the first disk goes back (migration/savevm.c).
-  private func hasChangedNothing(_ text: String, _ plan: LivePlan) -> Bool {
-    let early = [
-      "Snapshot '", "Device '", "No block device node", "vmstate block device",
-      "At least one device",
-      "This is a disk-only snapshot", "Snapshot can not be found", "Snapshots are not compatible",
-      "Record/replay", "State blocked",
-    ]
-    if early.contains(where: text.hasPrefix) { return true }
-    guard let first = plan.members.first?.disk.node else { return false }
-    return text.hasPrefix("Could not load snapshot '\(request.tag)' on '\(first)'")
-      && text.hasSuffix("Device has active dirty bitmaps")
-  }
-
-  private func isRunning() async throws(QMPError) -> Bool {
-    try await monitor.execute("query-status", nil).isTrue("running")
+  /// The error that the job ends with, for a job of QEMU that failed.
+  private func failure(_ text: String, _ plan: LivePlan) async throws(QMPError) -> JobError {
+    let error = JobError(.general, text)
+    guard request.operation == .load else { return error }
+    return try await RefusedLoad(
+      request: request, error: error, firstNode: plan.members.first?.disk.node
+    ).settle(on: monitor)
   }
 
   // MARK: Afterwards
@@ -235,7 +200,14 @@ struct LiveOperation: Sendable {
     switch request.operation {
     case .save:
       let disks = try await DiskScan(monitor).disks
-      result.takenSnapshots = plan.members.compactMap { Self.taken(request.tag, $0, among: disks) }
+      let taken = plan.members.compactMap { Self.taken(request.tag, $0, among: disks) }
+      guard taken.count == plan.members.count else {
+        throw JobError(
+          .general,
+          "The running machine calls the save done, and not every disk has '\(request.tag)'. See: snapjob "
+            + "-m \(machine.label) list")
+      }
+      result.takenSnapshots = taken
       result.bytesWritten =
         plan.vmstate.flatMap { Self.snapshot(request.tag, $0, among: disks) }?.vmStateSize ?? 0
     case .load: break

@@ -54,9 +54,11 @@ public struct OrphanedLiveJob: Sendable {
               + "-m \(machine.label) list"))
       }
       let result = Self.result(request)
+      let (request, machine) = (request, machine)
       let answer = try waiting {
         do {
-          let outcome = try await Self.ask(connection.endpoint, id, result: result)
+          let outcome = try await Self.ask(
+            connection.endpoint, id, request, machine, result: result)
           await connection.close()
           return outcome
         } catch {
@@ -93,15 +95,24 @@ public struct OrphanedLiveJob: Sendable {
   }
 
   private static func ask(
-    _ monitor: any QMPEndpoint, _ id: String, result: String?
-  ) async throws(QMPError) -> Recovery.OrphanOutcome? {
+    _ monitor: any QMPEndpoint, _ id: String, _ request: SnapshotRequest, _ machine: Machine,
+    result: String?
+  ) async throws -> Recovery.OrphanOutcome? {
     let job = QEMUJob(id, on: monitor)
     guard let state = try await job.state() else { return nil }
     guard state.text("status") == "concluded" else {
       return .undecided(
         JobError(.inUse, "The running machine is still at it (its job '\(id)')"))
     }
-    if let error = try await job.dismissed(state) { return .failed(JobError(.general, error)) }
-    return .done(result: result)
+    guard let text = try await job.dismissed(state) else { return .done(result: result) }
+    let error = JobError(.general, text)
+    guard request.operation == .load else { return .failed(error) }
+    let disks = try await DiskScan(monitor).disks
+    let first = try request.nodes(of: machine).first.flatMap { node in
+      disks.first { $0.isFile(node.path) }
+    }
+    return .failed(
+      try await RefusedLoad(request: request, error: error, firstNode: first?.node)
+        .settle(on: monitor))
   }
 }

@@ -58,8 +58,9 @@ struct QEMUJob: Sendable {
         break
       }
     }
-    let error = try await dismissed(await state())
-    return Outcome(error: error, pauseNanoseconds: pause)
+    // The events end early for a reader who is too slow.
+    let outcome = try await awaitEnd()
+    return Outcome(error: outcome?.error, pauseNanoseconds: pause)
   }
 
   /// How often it is asked how a job fares whose events nobody has followed.

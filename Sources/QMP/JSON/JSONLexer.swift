@@ -52,6 +52,33 @@ struct JSONLexer: Sendable {
     }
   }
 
+  /// How many bytes from a place on change nothing but the length of what is being read or skipped: the bulk of
+  /// long texts.
+  ///
+  /// - Parameters:
+  ///   - packet: the bytes.
+  ///   - start: the place.
+  /// - Returns: their number, and whether they are part of a token.
+  func run(
+    in packet: UnsafeBufferPointer<UInt8>, from start: Int
+  ) -> (count: Int, isPart: Bool) {
+    var end = start
+    switch state {
+    case .string(let quote):
+      while end < packet.count, packet[end] != quote, packet[end] != 0x5C, packet[end] >= 0x20,
+        packet[end] <= 0xFD
+      { end += 1 }
+      return (end - start, true)
+    case .keyword:
+      while end < packet.count, packet[end] >= 0x61, packet[end] <= 0x7A { end += 1 }
+      return (end - start, true)
+    case .recovery:
+      while end < packet.count, !Self.endsRecovery(packet[end]) { end += 1 }
+      return (end - start, false)
+    default: return (0, true)
+    }
+  }
+
   /// Ends the text.
   ///
   /// - Returns: the token that ends here, `.stray` for an incomplete one, `.skipped` for none.
@@ -91,13 +118,17 @@ struct JSONLexer: Sendable {
   }
 
   private mutating func recover(_ byte: UInt8) -> Outcome {
+    guard Self.endsRecovery(byte) else { return .skipped }
+    state = .start
+    return .resumed
+  }
+
+  private static func endsRecovery(_ byte: UInt8) -> Bool {
     switch byte {
     case 0x00...0x1F, 0xFE, 0xFF, UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "["),
       UInt8(ascii: "]"), UInt8(ascii: ":"), UInt8(ascii: ","):
-      state = .start
-      return .resumed
-    default:
-      return .skipped
+      true
+    default: false
     }
   }
 

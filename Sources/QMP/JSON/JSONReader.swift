@@ -24,8 +24,25 @@ public struct JSONReader: Sendable {
   public mutating func feed(
     _ packet: some Sequence<UInt8>, emit: (Result<QMPValue, QMPError>) -> Void
   ) {
-    for byte in packet {
-      while !take(byte, emit) {}
+    let isDone: Void? = packet.withContiguousStorageIfAvailable { feed($0, emit) }
+    if isDone == nil { Array(packet).withUnsafeBufferPointer { feed($0, emit) } }
+  }
+
+  private mutating func feed(
+    _ packet: UnsafeBufferPointer<UInt8>, _ emit: (Result<QMPValue, QMPError>) -> Void
+  ) {
+    var index = 0
+    while index < packet.count {
+      let run = lexer.run(in: packet, from: index)
+      if run.count > 0 {
+        // One byte beyond the limit is what ends a text.
+        let count = run.isPart ? min(run.count, limits.byteCount + 1 - bytes.count) : run.count
+        if run.isPart { store(packet[index..<index + count]) }
+        index += count
+      } else {
+        while !take(packet[index], emit) {}
+        index += 1
+      }
       if bytes.count > limits.byteCount {
         lexer.reset()
         emit(.failure(Self.tooManyBytes))
@@ -52,10 +69,10 @@ public struct JSONReader: Sendable {
     case .skipped:
       return true
     case .part:
-      store(byte)
+      store(CollectionOfOne(byte))
       return true
     case .token(let kind):
-      store(byte)
+      store(CollectionOfOne(byte))
       enter(kind, emit)
       return true
     case .tokenBefore(let kind):
@@ -64,7 +81,7 @@ public struct JSONReader: Sendable {
     case .resumed:
       return false
     case .stray:
-      store(byte)
+      store(CollectionOfOne(byte))
       emitStray(emit)
       return true
     }
@@ -73,12 +90,13 @@ public struct JSONReader: Sendable {
   /// Above this size the room for a text is not simply doubled.
   private static let freeGrowth = 1 << 20
 
-  /// Keeps a byte of the text. The room grows to the limit and not, by doubling, far beyond it.
-  private mutating func store(_ byte: UInt8) {
-    if bytes.count == bytes.capacity, bytes.count >= Self.freeGrowth {
-      bytes.reserveCapacity(min(bytes.count * 2, max(bytes.count, limits.byteCount) + 1))
+  /// Keeps bytes of the text. The room grows to the limit and not, by doubling, far beyond it.
+  private mutating func store(_ part: some Collection<UInt8>) {
+    let count = bytes.count + part.count
+    if count > bytes.capacity, count >= Self.freeGrowth {
+      bytes.reserveCapacity(max(count, min(count * 2, limits.byteCount + 1)))
     }
-    bytes.append(byte)
+    bytes.append(contentsOf: part)
   }
 
   private mutating func enter(

@@ -207,8 +207,9 @@ extension Image {
       throw .conflict(
         "a commit over several images is pending on it"
           + (area.marks.catalog.map { " (catalog \($0))" } ?? "")
-          + "; run: snapjob recover, with the catalog that made it, or to give it up: "
-          + "snapjob recover --abandon --file PATH")
+          + "; run: snapjob recover, with the catalog that made it (--catalog PATH; root's is "
+          + "/var/lib/snapjob/catalog.sqlite, a user's ~/.local/state/snapjob/catalog.sqlite), or to give it "
+          + "up: snapjob recover --abandon --file PATH")
     }
   }
 

@@ -48,6 +48,23 @@ import Testing
       ])
   }
 
+  @Test(arguments: [
+    #"{"long text with \"escapes\" and 'quotes'": [truetrue, "\u00e9"]}"#, "'it''s' 12.5e3",
+    "@ skipped until here {} \u{1} \"cut", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa []",
+    "\"0123456789012345678901234567890123456789\" [\"0123456789\", 1]",
+  ])
+  func whereItIsCutMakesNoDifference(text: String) {
+    var limits = JSONLimits()
+    limits.byteCount = 32
+    for limits in [limits, JSONLimits()] {
+      let whole = read([text], limits: limits)
+      #expect(read(text.unicodeScalars.map { String($0) }, limits: limits) == whole)
+      for cut in text.indices {
+        #expect(read([String(text[..<cut]), String(text[cut...])], limits: limits) == whole)
+      }
+    }
+  }
+
   @Test func limitsTheDepth() {
     let deep = String(repeating: "[", count: 1024) + String(repeating: "]", count: 1024)
     #expect(read([deep]) == [deep])
