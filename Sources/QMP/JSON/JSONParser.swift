@@ -104,7 +104,8 @@ struct JSONParser {
       if let value = UInt64(text) { return .uint(value) }
     }
     guard let value = Double(text), value.isFinite else {
-      throw .parse("number '\(text)' is out of range")
+      throw QMPError(
+        .genericError, QMPError.parse("number", bytes[token.range]).desc + " is out of range")
     }
     return .double(value)
   }
@@ -114,7 +115,7 @@ struct JSONParser {
     case "true": return .bool(true)
     case "false": return .bool(false)
     case "null": return .null
-    case let other: throw .parse("invalid keyword '\(other)'")
+    default: throw .parse("invalid keyword", bytes[token.range])
     }
   }
 

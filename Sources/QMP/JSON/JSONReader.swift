@@ -87,14 +87,15 @@ public struct JSONReader: Sendable {
     }
   }
 
-  /// Above this size the room for a text is not simply doubled.
+  /// Above this size a text gets all the room that it may ever take.
   private static let freeGrowth = 1 << 20
 
-  /// Keeps bytes of the text. The room grows to the limit and not, by doubling, far beyond it.
+  /// Keeps bytes of the text. Room for a long one is asked of the system once: it costs memory only where it is
+  /// filled, nothing is copied as it grows, and it goes back as a whole.
   private mutating func store(_ part: some Collection<UInt8>) {
     let count = bytes.count + part.count
     if count > bytes.capacity, count >= Self.freeGrowth {
-      bytes.reserveCapacity(max(count, min(count * 2, limits.byteCount + 1)))
+      bytes.reserveCapacity(max(count, limits.byteCount + 1))
     }
     bytes.append(contentsOf: part)
   }
@@ -141,8 +142,7 @@ public struct JSONReader: Sendable {
   }
 
   private mutating func emitStray(_ emit: (Result<QMPValue, QMPError>) -> Void) {
-    let text = String(decoding: bytes[tokenStart...], as: UTF8.self)
-    emit(.failure(.parse("stray '\(text)'")))
+    emit(.failure(.parse("stray", bytes[tokenStart...])))
     dropText()
   }
 
@@ -159,5 +159,13 @@ extension QMPError {
   /// An error of the JSON grammar.
   static func parse(_ text: String) -> QMPError {
     QMPError(.genericError, "JSON parse error, \(text)")
+  }
+
+  /// Bytes of a token that its error repeats; QEMU repeats all, which may be the whole text.
+  private static let excerptLength = 1 << 12
+
+  /// An error about one token: what is wrong with it, and the token, of a long one the beginning.
+  static func parse(_ fault: String, _ token: ArraySlice<UInt8>) -> QMPError {
+    .parse("\(fault) '\(String(decoding: token.prefix(excerptLength), as: UTF8.self))'")
   }
 }

@@ -65,6 +65,15 @@ import Testing
     }
   }
 
+  @Test func repeatsOnlyTheBeginningOfALongStrayToken() {
+    let word = String(repeating: "a", count: 100_000)
+    #expect(
+      read([word + " "]) == ["JSON parse error, invalid keyword '\(word.prefix(4096))'"])
+    let lines = read(["\"" + String(repeating: "a", count: 100_000) + "\u{1} {}"])
+    #expect(
+      lines == ["JSON parse error, stray '\"" + String(repeating: "a", count: 4095) + "'", "{}"])
+  }
+
   @Test func limitsTheDepth() {
     let deep = String(repeating: "[", count: 1024) + String(repeating: "]", count: 1024)
     #expect(read([deep]) == [deep])
