@@ -41,6 +41,9 @@ public struct StreamPayload: Sendable, Hashable {
 /// Where a device's state ends is not in the stream. The description at its end tells, if there is one
 /// and the source is seekable; otherwise, and where the description does not fit, the footer does:
 /// the first one that has the section's id and is followed by something that can follow.
+///
+/// Behind the end of the sections ``next()`` waits for a description or the end of the source: whoever
+/// reads from a socket that stays open stops there.
 public struct StreamReader: ~Copyable {
   private enum Phase {
     /// A part is next.

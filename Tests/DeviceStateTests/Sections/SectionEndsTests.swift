@@ -134,4 +134,42 @@ import Testing
     let error = #expect(throws: StreamError.self) { try text.summary() }
     #expect(error?.code == .overLimit)
   }
+
+  @Test func `Sections of a device that is not known end at their footers`() throws {
+    var text = StreamText()
+    text.addHeader(1, id: 9, "0000:00:03.0/vfio", version: 1)
+    text.add([1, 2, 0x7E, 0, 0, 0, 9, 9])
+    text.addFooter(9)
+    for _ in 0..<3 {
+      text.add(UInt8(2), UInt32(9))
+      text.add([4, 5])
+      text.addFooter(9)
+    }
+    text.add(UInt8(3), UInt32(9))
+    text.addFooter(9)
+    text.addDevice(id: 5, "first", [1, 2])
+    text.add(UInt8(0))
+    for isSeekable in [true, false] {
+      let summary = try text.summary(isSeekable: isSeekable)
+      let device = try #require(summary.iterables.first)
+      #expect(device.sectionCount == 5)
+      #expect(device.byteCount == summary.byteCount - 9 - 26)
+      #expect(summary.devices.map(\.payload.count) == [2])
+    }
+  }
+
+  @Test func `100,000 empty sections are normal`() throws {
+    var text = StreamText()
+    text.addHeader(1, id: 3, "dirty-bitmap")
+    text.add(UInt8(1))
+    text.addFooter(3)
+    for _ in 0..<100_000 {
+      text.add(UInt8(2), UInt32(3), UInt8(1))
+      text.addFooter(3)
+    }
+    text.add(UInt8(3), UInt32(3), UInt8(1))
+    text.addFooter(3)
+    text.add(UInt8(0))
+    #expect(try text.summary().iterables.first?.sectionCount == 100_002)
+  }
 }
