@@ -80,7 +80,10 @@ struct Program {
   }
 
   /// Starts snapjob, which goes on by itself.
-  func start(_ arguments: String...) throws -> ChildProcess {
+  func start(_ arguments: String...) throws -> ChildProcess { try start(arguments: arguments) }
+
+  /// Starts snapjob, which goes on by itself.
+  func start(arguments: [String]) throws -> ChildProcess {
     let null = try FileDescriptor.open("/dev/null", .readWrite)
     defer { try? null.close() }
     return try ChildProcess(
@@ -100,6 +103,17 @@ struct Program {
     var byte: UInt8 = 0
     _ = try withUnsafeMutableBytes(of: &byte) { try readEnd.read(into: $0) }
     return client
+  }
+
+  /// Whether there is something of this name in the directory.
+  func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
+
+  /// Makes a text file in the directory.
+  func write(_ text: String, to name: String) throws {
+    let file = try FileDescriptor.open(
+      path(name), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    _ = try file.writeAll(text.utf8)
   }
 
   /// Removes a file of the directory.

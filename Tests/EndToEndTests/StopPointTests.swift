@@ -6,7 +6,7 @@ import Testing
 @Suite("Stop points") struct StopPointTests {
   /// A job that changes both disks.
   enum Operation: String, CaseIterable, Sendable {
-    case save, load, delete, replace
+    case save, load, delete, replace, receive
 
     var arguments: [String] {
       switch self {
@@ -14,6 +14,7 @@ import Testing
       case .load: ["load", "--tag", "old", "--yes"]
       case .delete: ["delete", "--tag", "old", "--yes"]
       case .replace: ["save", "--tag", "old", "--replace"]
+      case .receive: ["bitmap", "receive", "--from", "file:stream"]
       }
     }
   }
@@ -32,8 +33,13 @@ import Testing
     let digests: [String]
     let tags: [[String]]
     let dates: [String]
+    let bitmaps: [JSONValue]
 
     init(_ program: Program) throws {
+      bitmaps = try program.disks.map { disk in
+        let info = try QemuImg.info(program.path(disk))
+        return info["format-specific"]?["data"]?["bitmaps"] ?? .null
+      }
       digests = try program.digests()
       tags = try program.tags()
       // The replaced snapshot has the same name; its content tells it from the old one.
@@ -52,7 +58,8 @@ import Testing
   }
 
   @Test(
-    "the same with a version 2 disk in the set", arguments: Operation.allCases,
+    "the same with a version 2 disk in the set, which keeps no bitmaps",
+    arguments: Operation.allCases.filter { $0 != .receive },
     ["after-record", "before-publish:2", "after-publish", "before-done"])
   func killedWithVersion2(operation: Operation, stop: String) throws {
     try check(operation, stop, secondOptions: ["compat=0.10"])
@@ -64,6 +71,7 @@ import Testing
     try program.run("save", "--tag", "old")
     try QemuIO.write(3, at: 0, length: 1 << 20, in: program.path("disk0.qcow2"))
     try QemuIO.write(4, at: 0, length: 2 << 20, in: program.path("disk1.qcow2"))
+    if operation == .receive { try makeStream(program) }
     let before = try View(program)
 
     // What it would be like without the kill, on copies.
@@ -72,13 +80,16 @@ import Testing
       try Command.run("cp", [program.path(disk), twin.path(disk)])
       try twin.run("node", "add", String(disk.prefix(5)), disk)
     }
+    if operation == .receive {
+      try Command.run("cp", [program.path("stream"), twin.path("stream")])
+    }
     let arguments = operation.arguments
     try #require(try run(twin, arguments, stopAt: nil).status == 0)
     let after = try View(twin)
     #expect(after != before)
 
     let result = try run(program, arguments, stopAt: stop)
-    let isFenced = operation == .load || operation == .replace
+    let isFenced = operation != .save && operation != .delete
     guard isFenced || !stop.contains("fence") else {
       // A plain save and a plain delete raise no fence: there is nothing to stop at.
       #expect(result.status == 0, "\(result.failure())")
@@ -105,6 +116,18 @@ import Testing
     // The disks are as good as new for the next job.
     try program.run("save", "--tag", "afterwards")
     for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
+  }
+
+  /// A stream with a bitmap for each disk, which has none itself.
+  private func makeStream(_ program: Program) throws {
+    for disk in program.disks {
+      try QemuBitmaps.add("b", to: program.path(disk))
+      try QemuIO.write(5, at: 5 << 20, length: 100_000, in: program.path(disk))
+    }
+    try program.run("bitmap", "send", "--to", "file:stream")
+    for disk in program.disks {
+      try Command.run("qemu-img", ["bitmap", "--remove", program.path(disk), "b"])
+    }
   }
 
   private func run(

@@ -102,6 +102,12 @@ final class FakeEndpoint: QMPEndpoint {
     case "snapshot-save", "snapshot-load", "snapshot-delete", "blockdev-create":
       try start(arguments?.text("job-id") ?? "", type: command)
       return [:]
+    case "migrate", "migrate-incoming":
+      try start(arguments?.text("x-job-id") ?? "", type: command)
+      return [:]
+    case "x-snapjob-bitmap-transfer":
+      try start(arguments?.text("job-id") ?? "", type: command)
+      return [:]
     case "job-cancel": return try cancel(arguments?.text("id") ?? "")
     case "job-finalize":
       conclude(arguments?.text("id") ?? "")

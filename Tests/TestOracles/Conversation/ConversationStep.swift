@@ -53,6 +53,8 @@ public enum IntendedDifference: String, Sendable, CaseIterable {
   case repeatedDevice
   /// QEMU accepts an empty tag.
   case emptyTag
+  /// A capability or parameter means nothing without a guest: QEMU takes it.
+  case noGuest
   /// QEMU cuts a long tag without a word.
   case longTag
   /// QEMU has the snapshot jobs as commands only, not as actions of a transaction.

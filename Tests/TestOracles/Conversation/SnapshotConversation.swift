@@ -3,7 +3,8 @@
 public enum SnapshotConversation {
   /// Everything, in this order.
   public static let steps: [ConversationStep] =
-    queries + refusedArguments + saves + loads + deletes + deviceSnapshots + transactions
+    queries + refusedArguments + MigrationConversation.steps + saves + loads + deletes
+    + deviceSnapshots + transactions
     + blockNodes + people + ownWays
 
   private static func step(_ command: String, _ arguments: String? = nil) -> ConversationStep {
