@@ -77,7 +77,9 @@ struct MonitorAccess: Sendable {
   ) async throws(QMPError) -> SharedMonitor? {
     guard case .granted(let claim) = try claim(address) else { return nil }
     do throws(QMPError) {
-      guard let client = try await QMPClient.connectIfListening(to: try QMPAddress(address)) else {
+      let client = try await QMPClient.connectIfListening(
+        to: try QMPAddress(address), greetingWithin: .seconds(1))
+      guard let client else {
         claim.release()
         return nil
       }

@@ -14,6 +14,8 @@ struct MonitorKeeper: Sendable {
 
   /// How often it is tried to get hold of the monitor.
   private static let period = Duration.seconds(1)
+  /// How often while somebody else has it: whoever waits for it in vain keeps others from trying.
+  private static let patientPeriod = Duration.seconds(10)
 
   /// Keeps it until the task is cancelled.
   ///
@@ -22,6 +24,7 @@ struct MonitorKeeper: Sendable {
   func run(_ onEvent: @Sendable (QMPEvent) -> Void) async {
     var lastFailure: String?
     while !Task.isCancelled {
+      var period = Self.period
       if let address = (try? machines.machine(named: name))?.monitor {
         do throws(QMPError) {
           if let monitor = try await access.share(address, logger: logger) {
@@ -33,9 +36,10 @@ struct MonitorKeeper: Sendable {
             logger.warning("\(error.desc)", metadata: ["machine": "\(name)"])
           }
           lastFailure = error.desc
+          period = Self.patientPeriod
         }
       }
-      try? await Task.sleep(for: Self.period)
+      try? await Task.sleep(for: period)
     }
   }
 

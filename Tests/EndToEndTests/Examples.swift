@@ -1,4 +1,4 @@
-import TestOracles
+import Glibc
 
 /// The examples of the repository, and the programs that some of them need.
 enum Examples {
@@ -8,14 +8,9 @@ enum Examples {
   /// A file of the repository.
   static func path(_ name: String) -> String { "\(root)/\(name)" }
 
-  /// A program of the Python package qemu.qmp, which `make test` installs; nil, and a remark, where it
-  /// could not be had.
-  static func qmpClient(_ name: String) -> String? {
-    let path = path(".build/qemu.qmp/bin/\(name)")
-    guard (try? Command.attempt("test", ["-x", path]).status) == 0 else {
-      print("left out: there is no \(path). To install it: make qmp-client")
-      return nil
-    }
-    return path
-  }
+  /// A program of the Python package qemu.qmp, which `make test` installs.
+  static func qmpClient(_ name: String) -> String { path(".build/qemu.qmp/bin/\(name)") }
+
+  /// Whether the Python package qemu.qmp could be had.
+  static let hasQMPClient = access(qmpClient("qmp-shell"), X_OK) == 0
 }

@@ -164,6 +164,22 @@ import Testing
     #expect(error?.desc.contains("another client has this monitor: socat (pid ") == true)
   }
 
+  @Test func `a socket at which no more clients can wait is a monitor that others have`()
+    async throws
+  {
+    let listener = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    try #require(RawClient.bind(listener, path))
+    try #require(listen(listener, 0) == 0)
+    let waiting = try await RawClient(path: path)
+    let error = await #expect(throws: QMPError.self) {
+      try await QMPClient.connect(to: .unix(path: path), greetingWithin: .milliseconds(200))
+    }
+    #expect(error?.kind == "connection")
+    #expect(error?.desc.contains("another client has this monitor") == true)
+    withExtendedLifetime(waiting) {}
+  }
+
   @Test func `QEMU is talked to, and its errors have no kind`() async throws {
     let vm = try QemuVM(
       [], isRunning: true, arguments: ["-qmp", "unix:\(path),server=on,wait=off"])

@@ -19,9 +19,11 @@ import Testing
 
   private static let devices = #""vmstate": "disk0", "devices": ["disk0", "disk1"]"#
 
-  @Test("qmp-shell of qemu.qmp saves, polls, loads and dismisses")
+  @Test(
+    "qmp-shell of qemu.qmp saves, polls, loads and dismisses",
+    .enabled(if: Examples.hasQMPClient, "needs: make qmp-client"))
   func qmpShell() throws {
-    guard let shell = Examples.qmpClient("qmp-shell") else { return }
+    let shell = Examples.qmpClient("qmp-shell")
     let (server, _) = try serve()
     func run(_ line: String) throws -> String {
       let result = try Command.run(shell, [socket], input: Array("\(line)\n".utf8))
@@ -46,9 +48,11 @@ import Testing
     for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
   }
 
-  @Test("the script on qemu.qmp saves and follows its job")
+  @Test(
+    "the script on qemu.qmp saves and follows its job",
+    .enabled(if: Examples.hasQMPClient, "needs: make qmp-client"))
   func script() throws {
-    guard let python = Examples.qmpClient("python3") else { return }
+    let python = Examples.qmpClient("python3")
     let (server, _) = try serve()
     let text = try Command.run(
       python, [Examples.path("jobs/save-over-qmp.py"), socket, "scripted"]
