@@ -184,7 +184,6 @@ public struct BitmapSet: Sendable {
 
   /// Checks what can be said of a new bitmap before the image is looked at.
   ///
-  /// - Returns: nothing.
   /// - Throws: ``Qcow2Error`` (malformed) without a path.
   public static func checkGranularity(_ granularity: UInt64) throws(Qcow2Error) {
     guard granularity >= 512, granularity.nonzeroBitCount == 1 else {
