@@ -1,5 +1,3 @@
-import ByteCoding
-
 /// The footers in the rest of a stream without a description.
 ///
 /// A device's state may hold bytes that look like a footer, by chance or because a guest put them there.
@@ -11,8 +9,17 @@ struct FooterIndex: Sendable {
   private struct Candidate {
     let offset: UInt64
     let id: UInt32
-    /// The section that follows, and where its payload begins; nil for the end of the stream.
-    let next: (id: UInt32, payload: UInt64)?
+    let next: Next
+  }
+
+  /// What follows a footer, behind any commands.
+  private enum Next {
+    /// A section of this id, whose payload begins here.
+    case section(UInt32, payload: UInt64)
+    /// The end of the stream, as it has to be.
+    case end
+    /// No more bytes: the stream is cut off here.
+    case nothing
   }
 
   /// Commands in a row that are followed; no stream has more than some.
@@ -37,10 +44,13 @@ struct FooterIndex: Sendable {
     cursor.seek(to: start)
     for candidate in candidates.reversed() {
       all[candidate.id, default: []].append(candidate.offset)
-      if let next = candidate.next, Self.first(good[next.id], from: next.payload) == nil {
-        continue
-      }
-      good[candidate.id, default: []].append(candidate.offset)
+      let isGood =
+        switch candidate.next {
+        case .section(let id, let payload): Self.first(good[id], from: payload) != nil
+        case .end: true
+        case .nothing: false
+        }
+      if isGood { good[candidate.id, default: []].append(candidate.offset) }
     }
   }
 
@@ -66,23 +76,22 @@ struct FooterIndex: Sendable {
     _ cursor: inout StreamCursor, end: UInt64, _ sections: SectionNames
   ) throws(StreamError) -> [Candidate] {
     var candidates: [Candidate] = []
-    let window = SectionEnds.footerByteCount + SectionFollower.byteCount
+    let length = SectionEnds.footerByteCount
     while try cursor.has(1) {
       guard cursor.skip(to: SectionType.footer.rawValue) else { continue }
-      guard try cursor.has(SectionEnds.footerByteCount + 1) else { break }
-      let next = cursor.peek(UInt8.self, ahead: SectionEnds.footerByteCount)
-      guard SectionFollower.canBegin(with: next) else {
+      guard try cursor.has(length) else { break }
+      let offset = cursor.offset
+      let id = cursor.peek(UInt32.self, ahead: 1)
+      if try cursor.has(length + 1),
+        !SectionFollower.canBegin(with: cursor.peek(UInt8.self, ahead: length))
+      {
         _ = try cursor.skip(1)
         continue
       }
-      let bytes = try cursor.peek(ahead: 0, window)
-      let offset = cursor.offset
+      let bytes = try cursor.peek(ahead: length, SectionFollower.byteCount)
       _ = try cursor.skip(1)
-      var reader = ByteReader(bytes, position: 1)
-      guard let id = try? reader.read(UInt32.self),
-        let next = try follower(
-          Array(bytes[reader.position...]), at: offset + UInt64(reader.position), end: end,
-          &cursor, sections)
+      guard
+        let next = try follower(bytes, at: offset + UInt64(length), end: end, &cursor, sections)
       else { continue }
       guard candidates.count < StreamLimits.footerCandidateCount else {
         throw StreamError(
@@ -90,25 +99,26 @@ struct FooterIndex: Sendable {
           "more than \(StreamLimits.footerCandidateCount) places look like the end of a section",
           at: offset)
       }
-      candidates.append(Candidate(offset: offset, id: id, next: next.section))
+      candidates.append(Candidate(offset: offset, id: id, next: next))
     }
     return candidates
   }
 
-  /// What follows a footer, behind any commands.
+  /// What follows a footer; nil if it is nothing that can.
   private static func follower(
     _ bytes: [UInt8], at offset: UInt64, end: UInt64, _ cursor: inout StreamCursor,
     _ sections: SectionNames
-  ) throws(StreamError) -> (section: (id: UInt32, payload: UInt64)?, Void)? {
+  ) throws(StreamError) -> Next? {
     var (bytes, offset) = (bytes, offset)
     for _ in 0...commandCount {
+      if offset == end { return .nothing }
       guard offset < end,
         let kind = SectionFollower.kind(bytes, rest: end - offset, after: sections)
       else { return nil }
       switch kind {
-      case .end: return (nil, ())
+      case .end: return .end
       case .section(let id, let headerByteCount):
-        return ((id, offset + UInt64(headerByteCount)), ())
+        return .section(id, payload: offset + UInt64(headerByteCount))
       case .command(let byteCount):
         offset += UInt64(byteCount)
         bytes = try cursor.peek(at: offset, SectionFollower.byteCount)

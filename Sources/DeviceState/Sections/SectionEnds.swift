@@ -63,11 +63,13 @@ struct SectionEnds: Sendable {
   ) throws(StreamError) {
     while try cursor.has(1) {
       guard cursor.skip(to: SectionType.footer.rawValue) else { continue }
-      guard try cursor.has(Self.footerByteCount + 1) else { break }
-      let next = cursor.peek(UInt8.self, ahead: Self.footerByteCount)
-      if cursor.peek(UInt32.self, ahead: 1) == section.id, SectionFollower.canBegin(with: next) {
+      guard try cursor.has(Self.footerByteCount) else { break }
+      if cursor.peek(UInt32.self, ahead: 1) == section.id {
+        // Where nothing follows, the stream is cut off; that is for who reads on to say.
         let bytes = try cursor.peek(ahead: Self.footerByteCount, SectionFollower.byteCount)
-        if SectionFollower.kind(bytes, rest: nil, after: sections) != nil { return }
+        if bytes.isEmpty || SectionFollower.kind(bytes, rest: nil, after: sections) != nil {
+          return
+        }
       }
       _ = try cursor.skip(1)
     }
