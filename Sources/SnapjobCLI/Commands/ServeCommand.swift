@@ -9,7 +9,11 @@ struct ServeCommand: Verb {
       Existing QMP clients (qmp-shell, libraries, socat in a script) work with it unchanged. One \
       socket is one machine: that of --machine, or with --all-machines every machine of the \
       catalog at a path of its own, in which {machine} stands for its name. The socket is its \
-      owner's alone; the same user and root may connect, others with --allow-uid.
+      owner's alone; the same user and root may connect, others with --allow-uid. Whoever connects may do \
+      with the machine what the server may, also through the monitor of a running one.
+
+      While the machine runs in QEMU (machine add --qmp), the server keeps its monitor, passes its events \
+      on, and other commands of this catalog reach the machine through the server.
 
       stdio serves one client on standard input and output, as in: \
       ssh host snapjob serve --qmp stdio
