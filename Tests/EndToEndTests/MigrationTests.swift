@@ -214,6 +214,49 @@ import Testing
     try vm.quit()
   }
 
+  @Test("a QEMU that dies in the middle of its migration leaves the disks as they were")
+  func senderDies() throws {
+    let source = try makeMachine("pc", "source", incoming: false)
+    try source.execute("block-dirty-bitmap-add", #"{"node": "node0", "name": "b0"}"#)
+    try source.execute("migrate-set-parameters", #"{"max-bandwidth": 1000}"#)
+    let before = try program.disks.map { try QemuImg.info(program.path($0)) }
+    let receiver = try startReceiver("--mapping", "disk0/b0=alias0/balias0")
+    try source.execute("migrate", #"{"uri": "unix:\#(program.path("socket"))"}"#)
+    while try source.execute("query-migrate")["status"]?.string != "active" { usleep(5000) }
+    source.kill()
+    #expect(receiver.wait() == 8)
+    #expect(try program.disks.map { try QemuImg.info(program.path($0)) } == before)
+    let job = try program.run("query-jobs", "--json").text
+    #expect(job.contains("the other side has closed the connection too early"))
+  }
+
+  @Test("while a machine runs its bitmaps are QEMU's, and that is said") func runningMachine()
+    throws
+  {
+    let path = directory.path("running.qcow2")
+    try QemuImg.create(path, size: "64M")
+    let monitor = directory.path("monitor")
+    let vm = try QemuVM(
+      [QemuVM.Disk("disk0", path)], arguments: ["-qmp", "unix:\(monitor),server=on,wait=off"])
+    try program.run("machine", "add", "vm1", "--qmp", "unix:\(monitor)")
+    for arguments in [
+      ["-m", "vm1", "bitmap", "send", "--to", "file:x"],
+      ["-m", "vm1", "bitmap", "receive", "--from", "unix:s"],
+      ["-m", "vm1", "bitmap", "transfer", "--to-machine", "default"],
+      ["bitmap", "transfer", "--to-machine", "vm1"],
+    ] {
+      let result = try program.attempt(arguments)
+      #expect(result.status == 6, "\(result.failure())")
+      #expect(result.standardError.contains("Machine 'vm1' is running"))
+    }
+    #expect(!program.exists("x") && !program.exists("s"))
+    // Its own settings are asked of QEMU.
+    try program.run(
+      "-m", "vm1", "qmp", "migrate-set-parameters", #"{"downtime-limit": 500}"#)
+    #expect(try vm.execute("query-migrate-parameters")["downtime-limit"]?.int == 500)
+    try vm.quit()
+  }
+
   @Test("a signal ends the waiting for a sender, and nothing is left") func interrupted() throws {
     let receiver = try startReceiver()
     while !(try program.run("query-jobs", "--json").text.contains("\"running\"")) {}

@@ -91,7 +91,7 @@ extension CommandTable {
           "The bitmaps are on machine '\(machines.1.name ?? "")' already; within a machine: snapjob "
             + "bitmap merge")
       }
-      try await context.requireStopped()
+      for machine in [machines.0, machines.1] { try await context.requireStopped(machine) }
       let transfer = try BitmapTransfer(arguments, from: machines.0, to: machines.1, context)
       try await transfer.start(in: context)
     }

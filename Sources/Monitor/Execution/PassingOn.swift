@@ -29,17 +29,17 @@ extension CommandContext {
     return try await services.live.execute(command, arguments, at: address)
   }
 
-  /// Refuses what would need the machine to be files only.
+  /// Refuses what would need a machine to be files only.
   ///
   /// - Throws: `JobError` (in use) if it runs.
-  func requireStopped() async throws {
-    guard let address = try machine().monitor,
+  func requireStopped(_ machine: Machine) async throws {
+    guard let address = machine.monitor,
       try await services.live.execute("query-status", nil, at: address) != nil
     else { return }
     throw JobError(
       .inUse,
-      "Machine '\(machineName ?? "")' is running, and its bitmaps are in QEMU's memory: its own migrate would "
-        + "take the whole machine along. Shut it down first; to copy a bitmap while it runs: snapjob bitmap "
-        + "merge")
+      "Machine '\(machine.name ?? "")' is running, and its bitmaps are in QEMU's memory: its own migrate "
+        + "would take the whole machine along. Shut it down first; to copy a bitmap while it runs: snapjob "
+        + "bitmap merge")
   }
 }

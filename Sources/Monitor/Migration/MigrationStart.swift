@@ -20,7 +20,7 @@ extension CommandContext {
 
   /// Starts sending.
   func send(_ arguments: Arguments) async throws {
-    try await requireStopped()
+    try await requireStopped(try machine())
     let request = try request(.send, arguments)
     let address = try MigrationAddress(try arguments.string("uri"))
     let channels = services.channels
@@ -29,7 +29,7 @@ extension CommandContext {
 
   /// Starts to listen, and then the receiving: who hears of it can connect.
   func receive(_ arguments: Arguments) async throws {
-    try await requireStopped()
+    try await requireStopped(try machine())
     let request = try request(.receive, arguments)
     let address = try MigrationAddress(try arguments.string("uri"))
     let listener = try services.channels.listen(at: address)

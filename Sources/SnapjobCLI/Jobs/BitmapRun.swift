@@ -57,7 +57,9 @@ struct BitmapRun {
       ) {
         _ = try await endpoint.execute(command, arguments)
         session.output.line(id)
-        if verb == .receive { session.output.note("waiting for a sender at \(peer)") }
+        if verb == .receive, !peer.hasPrefix("file:") {
+          session.output.note("waiting for a sender at \(peer)")
+        }
       }
       return try await report(outcome, elapsed: clock.now - started, on: endpoint)
     }

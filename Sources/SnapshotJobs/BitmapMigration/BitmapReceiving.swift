@@ -153,8 +153,9 @@ public struct BitmapReceiving: JobWork {
     }
     if content.bitmaps.isEmpty {
       remarks.append(
-        "The stream brought no bitmap that was to be received. A QEMU that sends needs the capability "
-          + "dirty-bitmaps")
+        "No bitmap was received"
+          + (request.isWithinProcess
+            ? "" : ": the stream has none. A QEMU that sends needs the capability dirty-bitmaps"))
     }
     return remarks
   }
