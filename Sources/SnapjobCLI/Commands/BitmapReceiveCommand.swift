@@ -7,7 +7,8 @@ struct BitmapReceiveCommand: Verb {
     commandName: "receive",
     abstract: "Receive bitmaps from another snapjob, from a QEMU, or out of a file.",
     discussion: """
-      Listens until somebody connects, once; a socket belongs to its owner alone. A migrating QEMU \
+      Listens until somebody connects, once. A UNIX socket is its owner's alone; to a TCP port (localhost \
+      only) any user of this computer can connect. A migrating QEMU \
       connects by migrate, with the capability dirty-bitmaps; of its stream only the bitmaps are taken. All \
       bitmaps of all disks are added under one commit, or none: an unknown alias, a name that a disk has \
       already, another disk size or a stream that is cut off is an error that leaves every disk as it was. \
