@@ -29,6 +29,13 @@ struct QEMUMachines: LiveMachines {
       request, machine: machine, address: address, connector: connector, access: access)
   }
 
+  func work(
+    _ request: DeviceStateRequest, on machine: Machine, at address: String, access: ImageAccess
+  ) -> any JobWork {
+    LiveStateWork(
+      request, machine: machine, address: address, connector: connector, access: access)
+  }
+
   func execute(
     _ command: String, _ arguments: QMPValue?, at address: String
   ) async throws(QMPError) -> QMPValue? {

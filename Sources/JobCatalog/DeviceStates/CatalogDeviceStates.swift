@@ -29,7 +29,7 @@ extension Catalog {
 
   /// Removes the files of states that nothing goes with any more.
   func removeStateLeftovers() throws(JobError) {
-    try StagedState.removeLeftovers(in: stagedStateDirectory) { name throws(JobError) in
+    try StagedStates.removeLeftovers(in: stagedStateDirectory) { name throws(JobError) in
       try database.read { db in try DeviceStateTable(db).isNoted(file: name) }
     }
   }

@@ -33,10 +33,11 @@ extension JobRecord {
   /// Everything that the catalog keeps of the job.
   var json: QMPValue {
     let request = snapshotRequest
+    let stateTag = deviceStateRequest?.tag
     return .object(
       infoMembers + [
         machineMember,
-        .init("tag", QMPValue(request?.tag)),
+        .init("tag", QMPValue(request?.tag ?? stateTag)),
         .init(
           "devices", .array((request?.devices ?? bitmapDevices).map { .string($0) })),
         .init("vmstate", QMPValue(request?.vmstate)),
@@ -58,6 +59,12 @@ extension JobRecord {
     return try? JSONDecoder().decode(SnapshotRequest.self, from: Data(arguments.utf8))
   }
 
+  /// What a job on device state was asked to do; nil for other jobs.
+  private var deviceStateRequest: DeviceStateRequest? {
+    guard DeviceStateRequest.Operation(rawValue: type) != nil else { return nil }
+    return try? JSONDecoder().decode(DeviceStateRequest.self, from: Data(arguments.utf8))
+  }
+
   /// Whether it is a transfer of bitmaps.
   private var isTransfer: Bool { BitmapTransferRequest.Direction(rawValue: type) != nil }
 
@@ -72,7 +79,11 @@ extension JobRecord {
 
   /// What a job on images did; nil for other jobs, and for one that recovery concluded.
   var snapshotResult: SnapshotResult? {
-    guard SnapshotRequest.Operation(rawValue: type) != nil || isTransfer, let result else {
+    guard
+      SnapshotRequest.Operation(rawValue: type) != nil
+        || DeviceStateRequest.Operation(rawValue: type) != nil || isTransfer,
+      let result
+    else {
       return nil
     }
     return try? JSONDecoder().decode(SnapshotResult.self, from: Data(result.utf8))
@@ -91,6 +102,7 @@ extension JobRecord {
   private static let typeSchema = SchemaEnumeration(
     "JobType",
     ["create"] + SnapshotRequest.Operation.commands.map(\.rawValue)
+      + DeviceStateRequest.Operation.allCases.map(\.rawValue)
       + BitmapTransferRequest.Direction.allCases.map(\.rawValue))
 
   /// The type of ``infoMembers``, with the machine.

@@ -15,6 +15,11 @@ public protocol LiveMachines: Sendable {
     _ request: SnapshotRequest, on machine: Machine, at address: String, access: ImageAccess
   ) -> any JobWork
 
+  /// The work of a job on the device state of a machine with a monitor.
+  func work(
+    _ request: DeviceStateRequest, on machine: Machine, at address: String, access: ImageAccess
+  ) -> any JobWork
+
   /// Executes one of QEMU's own commands on the running machine; nil if it is not running.
   func execute(
     _ command: String, _ arguments: QMPValue?, at address: String
@@ -40,6 +45,16 @@ public struct NoLiveMachines: LiveMachines {
   public func work(
     _ request: SnapshotRequest, on machine: Machine, at address: String, access: ImageAccess
   ) -> any JobWork { SnapshotWork(request, machine: machine, access: access) }
+
+  /// The work on the files.
+  public func work(
+    _ request: DeviceStateRequest, on machine: Machine, at address: String, access: ImageAccess
+  ) -> any JobWork {
+    switch request.operation {
+    case .save: DeviceStateSaving(request, machine: machine, access: access)
+    case .load: DeviceStateLoading(request, machine: machine, access: access)
+    }
+  }
 
   /// It is not running.
   public func execute(

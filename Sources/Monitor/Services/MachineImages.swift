@@ -31,6 +31,9 @@ public protocol MachineImages: Sendable {
     onStage: @escaping @Sendable (BitmapTransferStage) -> Void
   ) -> any JobWork
 
+  /// The work of a job on device state; nothing is opened yet.
+  func work(_ request: DeviceStateRequest, on machine: Machine) -> any JobWork
+
   /// Prepares what a snapshot job would do; nothing is permanent yet.
   func prepare(
     _ request: SnapshotRequest, on machine: Machine

@@ -63,6 +63,17 @@ public struct StoredImages: MachineImages {
     }
   }
 
+  /// The work of a job on device state.
+  public func work(_ request: DeviceStateRequest, on machine: Machine) -> any JobWork {
+    if let address = machine.monitor {
+      return live.work(request, on: machine, at: address, access: access)
+    }
+    return switch request.operation {
+    case .save: DeviceStateSaving(request, machine: machine, access: access)
+    case .load: DeviceStateLoading(request, machine: machine, access: access)
+    }
+  }
+
   /// Prepares what a snapshot job would do.
   public func prepare(
     _ request: SnapshotRequest, on machine: Machine

@@ -5,7 +5,7 @@ struct CommandTable: Sendable {
   /// The table of every monitor.
   static let standard = CommandTable(
     snapshotCommands + deviceSnapshotCommands + bitmapCommands + transactionCommands + groupCommands
-      + snapshotInspectionCommands + deviceStateInspectionCommands
+      + snapshotInspectionCommands + deviceStateCommands + deviceStateInspectionCommands
       + jobCommands + jobInspectionCommands
       + blockCommands + blockQueryCommands + imageCommands + machineCommands + statusCommands
       + introspectionCommands + humanMonitorCommands + runStateCommands + yankCommands

@@ -5,6 +5,9 @@ struct DevicesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "devices",
     abstract: "The state of a machine's devices, in files and in snapshots.",
-    subcommands: [DevicesInspectCommand.self, DevicesDiffCommand.self],
+    subcommands: [
+      DevicesSaveCommand.self, DevicesLoadCommand.self, DevicesInspectCommand.self,
+      DevicesDiffCommand.self,
+    ],
     aliases: ["state"])
 }

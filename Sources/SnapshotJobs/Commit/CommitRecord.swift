@@ -32,6 +32,8 @@ public enum CommitNature: Sendable, Hashable, Codable {
   case plainSave(tag: String)
   /// Removes snapshots of these tags and does nothing else.
   case plainDelete(tags: [String])
+  /// Marks images for a device state that goes with them from then on, and does nothing else.
+  case deviceState
   /// Anything else: what the guest sees changes, or several things happen at once.
   case other
 }

@@ -10,9 +10,15 @@ public struct ImageCommitter: Committer {
 
   /// Commits what the jobs of one transaction have prepared.
   ///
-  /// Work that is not about images has nothing to publish; it is done once it is prepared.
+  /// A file gets its name here. Other work that is not about images has nothing to publish; it is done once it
+  /// is prepared.
   public func commit(_ members: [CommitMember]) -> CommitOutcome {
-    commit(
+    do throws(JobError) {
+      for file in members.compactMap({ $0.work as? PreparedFile }) { try file.publish() }
+    } catch {
+      return .notCommitted(error)
+    }
+    return commit(
       members.compactMap { ($0.work as? any PreparedOnImages)?.images }, jobs: members.map(\.id))
   }
 

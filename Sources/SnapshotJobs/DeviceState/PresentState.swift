@@ -82,6 +82,23 @@ struct PresentState {
     return .unusable("the disk that keeps it is not among these")
   }
 
+  /// Where the state is that can be used.
+  ///
+  /// - Returns: the place.
+  /// - Throws: `JobError` (not found, conflict) if there is none, or it is out of date.
+  func usableSource() throws(JobError) -> Source {
+    switch finding {
+    case .usable(let source): return source
+    case .none:
+      throw JobError(
+        .notFound,
+        "The machine has no device state. It has that of a snapshot after: snapjob load --tag TAG; or take "
+          + "a file's: snapjob devices load FILE")
+    case .unusable(let reason):
+      throw JobError(.conflict, "The machine's device state cannot be used: \(reason)")
+    }
+  }
+
   // MARK: A commit's end
 
   /// What the images go with after a change, and what was lost by it.
@@ -147,5 +164,35 @@ extension Image {
     if version >= 3 { return hasMarker }
     guard !isBlockDevice, let stamp = note.stamp else { return false }
     return (try? self.stamp()) == stamp
+  }
+}
+
+extension PresentState.Source {
+  /// Opens the state for reading, through files of its own: those of the images may be in use by another
+  /// thread.
+  func open(_ images: OpenImages) throws(Qcow2Error) -> any VMStateSource {
+    switch self {
+    case .snapshot(let member, let position):
+      try VMStateReader(
+        try Image.open(
+          images.members[member].node.path, for: .peek, access: images.files),
+        snapshot: position)
+    case .file(let name):
+      try StateFile(
+        opening: "\(images.log.stagedStateDirectory)/\(name)", access: PosixFileAccess())
+    }
+  }
+}
+
+extension Machine {
+  /// The nodes that go with the machine's device state: all that a job without a device list covers.
+  var stateNodes: [Node] {
+    get throws(JobError) {
+      let nodes = coveredNodes
+      guard !nodes.isEmpty else {
+        throw JobError(.notFound, "The machine has no writable disk that its state could go with")
+      }
+      return nodes
+    }
   }
 }

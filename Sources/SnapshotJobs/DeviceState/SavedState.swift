@@ -25,15 +25,14 @@ struct SavedState {
   /// - Parameters:
   ///   - request: asks for a snapshot of the present.
   ///   - present: what goes with the images.
-  ///   - members: the images.
-  ///   - files: where image files come from.
-  ///   - log: knows where staged states are.
+  ///   - images: the images.
   ///   - remarks: gets what the user is to know.
   /// - Throws: `JobError` (conflict) if the state cannot be saved and the request insists on it.
   init?(
-    _ request: SnapshotRequest, _ present: PresentState, _ members: [OpenImages.Member],
-    files: any FileAccess, log: any CommitLog, remarks: inout [String]
+    _ request: SnapshotRequest, _ present: PresentState, _ images: OpenImages,
+    remarks: inout [String]
   ) throws(JobError) {
+    let members = images.members
     let source: PresentState.Source
     switch present.finding {
     case .none: return nil
@@ -55,30 +54,23 @@ struct SavedState {
     }
     switch source {
     case .snapshot(let keeper, let position):
-      let image = members[keeper].image
-      let snapshot = image.snapshots[position]
+      let snapshot = members[keeper].image.snapshots[position]
       member = chosen ?? keeper
       byteCount = snapshot.vmStateSize
       wasStaged = false
       isShared = member == keeper
-      if isShared {
-        makeState = { (draft) throws(Qcow2Error) in try draft.vmState(ofSnapshot: position) }
-      } else {
-        // A file of its own: the keeper's is used by another thread meanwhile.
-        makeState = { (_) throws(Qcow2Error) in
-          let reader = try VMStateReader(
-            try Image.open(image.path, for: .peek, access: files), snapshot: position)
-          return .copied(
-            from: reader, vmClockNanoseconds: snapshot.vmClockNanoseconds,
-            icount: snapshot.icount)
-        }
+      makeState = { [isShared] (draft) throws(Qcow2Error) in
+        if isShared { return try draft.vmState(ofSnapshot: position) }
+        return .copied(
+          from: try source.open(images), vmClockNanoseconds: snapshot.vmClockNanoseconds,
+          icount: snapshot.icount)
       }
-    case .file(let name):
-      let file: StagedState
+    case .file:
+      let file: any VMStateSource
       do throws(Qcow2Error) {
-        file = try StagedState(name, in: log.stagedStateDirectory)
+        file = try source.open(images)
       } catch {
-        throw JobError(wrapping: error)
+        throw JobError(error)
       }
       member = chosen ?? 0
       byteCount = file.byteCount

@@ -57,7 +57,7 @@ extension Machine {
   }
 
   /// The node whose snapshot of a tag has device state; the one for device state is looked at first.
-  private func nodeKeepingState(of tag: String) throws(JobError) -> Node {
+  func nodeKeepingState(of tag: String) throws(JobError) -> Node {
     var isKnown = false
     let first = nodes.filter { $0.name == vmstate }
     for node in first + nodes.filter({ $0.name != vmstate }) {

@@ -41,6 +41,7 @@ struct RecordSettlement {
     case (.byJobs, _):
       switch record.nature {
       case .plainDelete: .done("The delete would be completed where it is missing.")
+      case .deviceState: .undone("The device state would be given up.")
       case .plainSave, .other: .undone("The snapshot would be removed where it is.")
       }
     case (_, .forward?): .done("The job would be completed where it is missing.")
@@ -152,6 +153,12 @@ struct RecordSettlement {
     case .plainDelete(let tags):
       try runDelete(tags, on: zip(record.images, states).filter { $1.image != nil }.map(\.0))
       return try close(.done("The delete was completed where it was missing."))
+    case .deviceState:
+      // The marks are all that there is, and the device state is out of date.
+      return try close(
+        .undone(
+          "The process ended in the middle of the commit and other programs have written since; the device "
+            + "state was not taken over."))
     case .other:
       return .unsettled(stuck)
     }

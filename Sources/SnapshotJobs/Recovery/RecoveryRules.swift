@@ -48,6 +48,7 @@ enum RecoveryVerdict: Sendable {
           } ?? false
         }
         self = isComplete ? .complete : .byJobs
+      case .deviceState: self = .byJobs
       case .other: self = .stuck
       }
     }

@@ -98,6 +98,13 @@ struct RunningMachineSettlement {
       return Remedy(
         tags: rest, paths: paths { index in rest.contains { has($0, index) } },
         outcome: .done("The running machine has completed the delete where it was missing."))
+    case .deviceState:
+      // The marks are all that there is, and a guest that runs has outdated the state.
+      return Remedy(
+        tags: [], paths: [],
+        outcome: .undone(
+          "The process ended in the middle of the commit and the machine was started since; the device "
+            + "state was not taken over."))
     case .other: return nil
     }
   }

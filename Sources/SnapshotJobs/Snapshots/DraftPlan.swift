@@ -247,8 +247,7 @@ struct DraftPlan {
   }
 
   private mutating func findState() throws(JobError) {
-    saved = try SavedState(
-      request, present, members, files: images.files, log: images.log, remarks: &remarks)
+    saved = try SavedState(request, present, images, remarks: &remarks)
   }
 
   /// What is said of the member that gets the device state.

@@ -21,6 +21,7 @@ struct PreparedSnapshots: PreparedWork {
   private let deletedTags: [String]?
   private let remarks: [String]
   private var bitmaps: [TransferredBitmap]?
+  private var staged: StagedStateWriter?
 
   init(_ members: [Member], locked: OpenImages, plan: DraftPlan) {
     self.members = members
@@ -53,6 +54,19 @@ struct PreparedSnapshots: PreparedWork {
     self.bitmaps = bitmaps
   }
 
+  /// Images that get marks and nothing else, for a device state that goes with them from then on.
+  init(
+    _ members: [Member], locked: OpenImages, staged: StagedStateWriter, remarks: [String]
+  ) {
+    self.members = members
+    self.locked = locked
+    nature = .deviceState
+    takenDate = nil
+    deletedTags = nil
+    self.remarks = remarks
+    self.staged = staged
+  }
+
   /// Checks that every path still leads to the file that was prepared: a record names files by path.
   ///
   /// - Throws: ``JobError`` (conflict or not found).
@@ -74,6 +88,7 @@ struct PreparedSnapshots: PreparedWork {
 
   func undo() throws {
     defer { locked.unlock() }
+    staged?.discard()
     var failure: JobError?
     for member in members {
       do {

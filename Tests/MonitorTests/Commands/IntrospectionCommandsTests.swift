@@ -25,6 +25,8 @@ import Testing
   private let extensions: Set<String> = [
     "query-jobs.ret.machine", "transaction.arg.actions.type=snapshot-save",
     "transaction.arg.actions.type=snapshot-load", "transaction.arg.actions.type=snapshot-delete",
+    // These commands are jobs here.
+    "query-jobs.ret.type=xen-save-devices-state", "query-jobs.ret.type=xen-load-devices-state",
   ]
 
   @Test func whatClientsProbeForIsThere() async throws {

@@ -14,6 +14,7 @@ final class MemoryImages: MachineImages {
     var files: Set<String> = []
     var requests: [SnapshotRequest] = []
     var transfers: [BitmapTransferRequest] = []
+    var stateRequests: [DeviceStateRequest] = []
     var listings: [SnapshotListing] = []
     var listingsWithSpace: [SnapshotListing] = []
     var checks: [String: Result<CheckReport, Qcow2Error>] = [:]
@@ -43,6 +44,9 @@ final class MemoryImages: MachineImages {
 
   /// What transfers of bitmaps asked for, in order.
   var transfers: [BitmapTransferRequest] { state.withLock { state in state.transfers } }
+
+  /// What commands on device state asked for, in order.
+  var stateRequests: [DeviceStateRequest] { state.withLock { state in state.stateRequests } }
 
   /// The tags that were to be verified, in order; nil for all states.
   var verifiedTags: [String?] { state.withLock { state in state.verifiedTags } }
@@ -102,6 +106,14 @@ final class MemoryImages: MachineImages {
   func work(_ request: SnapshotRequest, on machine: Machine) -> any JobWork {
     let body = state.withLock { state in
       state.requests.append(request)
+      return state.body
+    }
+    return MemoryWork(body: body)
+  }
+
+  func work(_ request: DeviceStateRequest, on machine: Machine) -> any JobWork {
+    let body = state.withLock { state in
+      state.stateRequests.append(request)
       return state.body
     }
     return MemoryWork(body: body)

@@ -16,6 +16,8 @@ struct StateBytes: VMStateSource {
     bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
   }
 
+  init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+
   var byteCount: UInt64 { UInt64(bytes.count) }
 
   mutating func read(

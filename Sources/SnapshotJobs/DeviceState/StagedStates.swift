@@ -1,40 +1,13 @@
 private import Glibc
 internal import Jobs
-public import Qcow2
+internal import Qcow2
 private import SystemPackage
 
-/// A device state in a file beside the catalog, where it waits for the next save.
-public struct StagedState: VMStateSource {
-  /// Bytes of the state.
-  public let byteCount: UInt64
-  private let file: any ImageFile
-
-  /// Opens one.
-  ///
-  /// - Parameters:
-  ///   - name: as it was noted.
-  ///   - directory: the catalog's ``CommitLog/stagedStateDirectory``.
-  /// - Throws: `Qcow2Error`, as a rule notFound.
-  public init(_ name: String, in directory: String) throws(Qcow2Error) {
-    file = try PosixFile(opening: "\(directory)/\(name)", .read)
-    byteCount = UInt64(try file.length())
-  }
-
-  /// Reads from an offset until the buffer is full or the state ends.
-  public mutating func read(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
-  ) throws(Qcow2Error) -> Int {
-    guard let offset = Int64(exactly: offset) else { return 0 }
-    return try file.readAvailable(into: buffer, at: offset)
-  }
-}
-
-/// A device state while it is written into a file beside the catalog; the file goes with this object unless it
-/// was kept.
+/// A device state while it is written into a file beside the catalog, where it waits for the next save.
 ///
 /// The file is locked meanwhile, so that nobody takes it for one that a process has left.
 final class StagedStateWriter: Sendable {
-  /// The file's name, for ``StagedState/init(_:in:)``.
+  /// The file's name, as it is noted.
   let name: String
   /// The file.
   let path: String
@@ -69,16 +42,7 @@ final class StagedStateWriter: Sendable {
   deinit { close(descriptor) }
 
   /// Appends bytes.
-  func write(_ bytes: RawSpan) throws(JobError) {
-    var done = 0
-    while done < bytes.byteCount {
-      let count = bytes.withUnsafeBytes { buffer in
-        Glibc.write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
-      }
-      guard count >= 0 || errno == EINTR else { throw Self.failure("write to it", path) }
-      done += max(0, count)
-    }
-  }
+  func write(_ bytes: RawSpan) throws(JobError) { try append(bytes, to: descriptor, path) }
 
   /// Makes the file durable, its name included.
   func synchronize() throws(JobError) {
@@ -100,7 +64,8 @@ final class StagedStateWriter: Sendable {
   }
 }
 
-extension StagedState {
+/// The files of device states that wait.
+public enum StagedStates {
   /// Removes the files that processes have left which ended before their commit, and those that no image goes
   /// with any more.
   ///

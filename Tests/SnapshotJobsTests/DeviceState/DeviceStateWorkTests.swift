@@ -1,0 +1,299 @@
+import DeviceState
+import Glibc
+import JobCatalog
+import Jobs
+import Qcow2
+import TestOracles
+import Testing
+
+@testable import SnapshotJobs
+
+/// Device states on their way into files and out of them, without a machine.
+@Suite struct DeviceStateWorkTests {
+  private let bench: Workbench
+  private let nodes: [Node]
+  /// The state of a whole machine, made by QEMU.
+  private let whole: [UInt8]
+
+  init() throws {
+    bench = try Workbench()
+    nodes = try bench.makeTwoDisks()
+    whole = try Self.testData("savevm-microvm")
+  }
+
+  private static func testData(_ name: String) throws -> [UInt8] {
+    let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+    let file = try PosixFile(opening: "/\(root)/testdata/\(name).qevm", .read)
+    return try file.read(byteCount: Int(file.length()), at: 0)
+  }
+
+  private var machine: Machine { Machine(name: nil, nodes: nodes) }
+  private var access: ImageAccess { ImageAccess(log: bench.catalog) }
+
+  private func write(_ bytes: [UInt8], _ name: String = "file") throws -> String {
+    let path = bench.directory.path(name)
+    try Command.run("rm", ["-f", path])
+    try PosixFile(creating: path).write(bytes, at: 0)
+    return path
+  }
+
+  private func read(_ path: String) throws -> [UInt8] {
+    let file = try PosixFile(opening: path, .read)
+    return try file.read(byteCount: Int(file.length()), at: 0)
+  }
+
+  /// Runs a job to its conclusion.
+  @discardableResult
+  private func run(_ request: DeviceStateRequest, cancels: Bool = false) async throws -> JobRecord {
+    let id = try JobID("state-\(UInt32.random(in: 0 ... .max))")
+    let work: any JobWork =
+      request.operation == .save
+      ? DeviceStateSaving(request, machine: machine, access: access)
+      : DeviceStateLoading(request, machine: machine, access: access)
+    try bench.runner.start([
+      JobRunner.Request(
+        record: JobRecord(
+          id: id, type: request.operation.rawValue, subject: nil, autoFinalize: !cancels,
+          autoDismiss: false, note: nil, arguments: "{}",
+          created: Timestamp(microseconds: 1_000_000)), work: work)
+    ])
+    if cancels {
+      _ = try await bench.runner.wait(for: id, orPending: true)
+      try await bench.runner.apply(.cancel, to: id)
+    }
+    return try await bench.runner.wait(for: id)
+  }
+
+  private func load(_ path: String, cancels: Bool = false) async throws -> JobRecord {
+    try await run(DeviceStateRequest(.load, filename: path), cancels: cancels)
+  }
+
+  private func staged() throws -> [String] {
+    let path = bench.catalog.stagedStateDirectory
+    guard Glibc.access(path, F_OK) == 0 else { return [] }
+    return try Command.run("ls", ["-A", path]).text.split(separator: "\n").map(String.init)
+  }
+
+  @Test func `a whole stream waits beside the catalog until the next save has it`() async throws {
+    let content = try digests(nodes)
+    let record = try await load(try write(whole))
+    #expect(record.error == nil)
+    #expect(record.progress.current == record.progress.total)
+    #expect(try staged().count == 1)
+    let path = bench.catalog.stagedStateDirectory + "/" + (try staged()[0])
+    #expect(try Command.run("stat", ["-c", "%a", path]).text == "600\n")
+    #expect(try read(path) == whole)
+    #expect(try digests(nodes) == content)
+    try expectAgreement(nodes)
+
+    try bench.restart()
+    #expect(try bench.hasState(nodes))
+    try await bench.succeed(.save("first", on: nodes), on: nodes)
+    #expect(try nodes[0].state("first") == whole)
+    // From now on the snapshot keeps it, and the next process that comes removes the file.
+    try bench.restart()
+    #expect(try staged().isEmpty)
+    try await bench.succeed(.save("second", on: nodes), on: nodes)
+    #expect(try nodes[0].state("second") == whole)
+    try expectAgreement(nodes)
+  }
+
+  @Test func `a state that waits is gone with a guest's write, and with a load`() async throws {
+    #expect(try await load(try write(whole)).error == nil)
+    try nodes[1].writeAsGuest()
+    let saved = try await bench.succeed(.save("a", on: nodes), on: nodes)
+    #expect(saved.remarks.count == 1)
+    #expect(try nodes[0].state("a") == nil)
+    #expect(try await load(try write(whole)).error == nil)
+    let loaded = try await bench.succeed(.load("a", on: nodes), on: nodes)
+    #expect(loaded.remarks.contains { $0.contains("never saved is gone") })
+    try bench.restart()
+    #expect(try staged().isEmpty)
+  }
+
+  @Test func `saving the present before a load saves the state that waits`() async throws {
+    try await bench.succeed(.save("a", on: nodes), on: nodes)
+    #expect(try await load(try write(whole)).error == nil)
+    let result = try await bench.succeed(
+      .load("a", on: nodes, saveCurrent: "kept"), on: nodes)
+    #expect(result.remarks.isEmpty)
+    #expect(try nodes[0].state("kept") == whole)
+    #expect(try !bench.hasState(nodes))
+  }
+
+  @Test func `a job that is cancelled or killed leaves no file and the state of before`()
+    async throws
+  {
+    #expect(try await load(try write(whole), cancels: true).error != nil)
+    #expect(try staged().isEmpty)
+    #expect(try !bench.hasState(nodes))
+    // Killed between the file and the commit record.
+    let work = DeviceStateLoading(
+      DeviceStateRequest(.load, filename: try write(whole)), machine: machine, access: access)
+    let prepared = try work.prepare(JobControl())
+    #expect(try staged().count == 1)
+    // Another process sees that the file is being written.
+    try bench.restart()
+    #expect(try staged().count == 1)
+    prepared.abandon()
+    try expectAgreement(nodes)
+  }
+
+  @Test func `files that processes have left are removed, and nothing else`() throws {
+    let directory = bench.catalog.stagedStateDirectory
+    try Command.run("mkdir", [directory])
+    for name in ["a.state", "other"] { _ = try PosixFile(creating: "\(directory)/\(name)") }
+    try bench.restart()
+    #expect(try staged() == ["other"])
+  }
+
+  @Test func `damage is refused with its offset, and nothing changes`() async throws {
+    try nodes[0].saveAsMachine("live", StateBytes(count: 1000))
+    try QemuImg.createSnapshot("live", in: nodes[1].path)
+    try await bench.succeed(.load("live", on: nodes), on: nodes)
+    let before = try fileDigests(nodes)
+    var wrongMagic = whole
+    wrongMagic[0] = 0
+    var wrongVersion = whole
+    wrongVersion[7] = 2
+    for (bytes, text) in [
+      (Array(whole.dropLast()), "offset 0x"), (whole + [0], "offset 0x"),
+      (wrongMagic, "Not a migration stream"), (wrongVersion, "SaveVM v2 format is obsolete"),
+      ([], "Not a migration stream"),
+    ] {
+      let error = try #require(try await load(try write(bytes)).error)
+      #expect(error.kind == .refused, "\(error)")
+      #expect(error.message.hasPrefix("loading Xen device state failed: "), "\(error)")
+      #expect(error.message.contains(text), "\(error)")
+    }
+    let missing = try await load(bench.directory.path("nothing"))
+    #expect(missing.error?.kind == .notFound)
+    #expect(try fileDigests(nodes) == before)
+    #expect(try staged().isEmpty)
+    #expect(try bench.hasState(nodes))
+  }
+
+  @Test func `devices are written alone or with RAM, with footers or without, and put back`()
+    async throws
+  {
+    #expect(try await load(try write(whole)).error == nil)
+    let path = bench.directory.path("out")
+    var request = DeviceStateRequest(.save, filename: path)
+    #expect(try await run(request).error == nil)
+    #expect(try Command.run("stat", ["-c", "%a", path]).text == "600\n")
+    let devices = try read(path)
+    let summary = try StreamSummary(reading: BytesSource(devices))
+    #expect(summary.isDevicesOnly)
+    let original = try StreamSummary(reading: BytesSource(whole))
+    #expect(summary.devices.map(\.name) == original.devices.map(\.name))
+
+    request.hasFooters = false
+    #expect(try await run(request).error == nil)
+    #expect(try read(path).count == devices.count - 5 * summary.devices.count)
+    request.hasFooters = true
+    request.withRAM = true
+    #expect(try await run(request).error == nil)
+    #expect(try read(path) == whole)
+
+    // The devices of the file take the place of those that are there.
+    #expect(try await load(try write(devices, "devices")).error == nil)
+    try await bench.succeed(.save("merged", on: nodes), on: nodes)
+    #expect(try nodes[0].state("merged") == whole)
+    request = DeviceStateRequest(.save, filename: path)
+    request.tag = "merged"
+    #expect(try await run(request).error == nil)
+    #expect(try read(path) == devices)
+    try expectAgreement(nodes)
+  }
+
+  @Test func `a file of other devices, or with nothing to put it into, is refused`() async throws {
+    let none = try write(try Self.testData("devices-none"), "none")
+    let nothing = try #require(try await load(none).error)
+    #expect(nothing.kind == .notFound)
+    #expect(nothing.message.contains("no state with RAM to put them into"))
+    #expect(try await load(try write(whole)).error == nil)
+    let pc = try write(try Self.testData("devices-pc"), "pc")
+    let other = try #require(try await load(pc).error)
+    #expect(other.kind == .conflict)
+    #expect(other.message.contains("other devices"))
+    #expect(try bench.hasState(nodes))
+    #expect(try staged().count == 1)
+  }
+
+  @Test func `a save that cannot be done leaves what was there`() async throws {
+    let path = try write([1, 2, 3], "out")
+    let files = try Command.run("ls", ["-A", bench.directory.path]).text
+    var request = DeviceStateRequest(.save, filename: path)
+    let missing = try #require(try await run(request).error)
+    #expect(missing.kind == .notFound)
+    #expect(missing.message.contains("no device state"))
+    request.tag = "nowhere"
+    #expect(try await run(request).error?.kind == .notFound)
+    try await bench.succeed(.save("disks", on: nodes), on: nodes)
+    request.tag = "disks"
+    #expect(try await run(request).error?.message.contains("of the disks only") == true)
+    // State that is no stream at all.
+    try nodes[0].saveAsMachine("rubbish", StateBytes(count: 1000))
+    request.tag = "rubbish"
+    let rubbish = try #require(try await run(request).error)
+    #expect(rubbish.kind == .refused)
+    #expect(rubbish.message.hasPrefix("saving Xen device state failed: snapshot 'rubbish': "))
+
+    #expect(try await load(try write(whole)).error == nil)
+    request.tag = nil
+    #expect(try await run(request, cancels: true).error != nil)
+    #expect(try read(path) == [1, 2, 3])
+    try Command.run("rm", [bench.directory.path("file")])
+    #expect(try Command.run("ls", ["-A", bench.directory.path]).text == files)
+    let nowhere = DeviceStateRequest(.save, filename: bench.directory.path("no/where"))
+    #expect(
+      try await run(nowhere).error?.message
+        == "Unable to open \(bench.directory.path("no/where")): No such file or directory")
+    let directory = DeviceStateRequest(.save, filename: bench.directory.path)
+    #expect(try await run(directory).error?.message.contains("Is a directory") == true)
+  }
+
+  @Test(arguments: [[], [0], [0, 1]])
+  func `a load of a file that died in its commit is brought forward`(published: [Int])
+    async throws
+  {
+    try leaveLoad(published: published)
+    #expect(try bench.recovery.run().allSatisfy(\.isResolved))
+    #expect(try bench.hasState(nodes))
+    try bench.restart()
+    try await bench.succeed(.save("a", on: nodes), on: nodes)
+    #expect(try nodes[0].state("a") == whole)
+    try expectAgreement(nodes)
+  }
+
+  @Test func `one that others have written over is given up`() async throws {
+    try leaveLoad(published: [0])
+    for node in nodes { try node.writeAsGuest() }
+    let forecast = try bench.recovery.run(dryRun: true)
+    #expect(forecast.map(\.outcome) == ["The device state would be given up."])
+    #expect(try bench.recovery.run().allSatisfy(\.isResolved))
+    #expect(try bench.openRecords().isEmpty)
+    #expect(try !bench.hasState(nodes))
+    try await bench.succeed(.save("a", on: nodes), on: nodes)
+    #expect(try nodes[0].state("a") == nil)
+    try expectAgreement(nodes)
+  }
+
+  /// Leaves a load behind as if its process had died in the middle of its commit.
+  private func leaveLoad(published: [Int]) throws {
+    let work = DeviceStateLoading(
+      DeviceStateRequest(.load, filename: try write(whole)), machine: machine, access: access)
+    let prepared = try #require(try work.prepare(JobControl()) as? PreparedSnapshots)
+    try bench.catalog.append(
+      CommitRecord(
+        id: CommitID(), jobs: [], nature: prepared.nature,
+        created: Timestamp(microseconds: 2_000_000), images: prepared.members.map(ImageCommit.init))
+    )
+    for index in published {
+      let member = prepared.members[index].prepared
+      try member.image.writeFirstSector(member.after)
+    }
+    prepared.abandon()
+    try bench.restart()
+  }
+}
