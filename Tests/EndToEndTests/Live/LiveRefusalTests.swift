@@ -80,11 +80,11 @@ import Testing
     let arguments = "{\"filename\": \"\(program.path("none"))\"}"
     let refused = try bench.attempt("qmp", "xen-load-devices-state", arguments)
     #expect(refused.status == 9 && refused.standardError.contains("--force"))
-    // QEMU refuses it while its CPUs run, and would harm itself otherwise.
+    // By force it gets as far as the file, which there is not: nothing that could end QEMU is read.
     let forced = try bench.attempt(
       "qmp", "xen-load-devices-state",
       "{\"filename\": \"\(program.path("none"))\", \"x-force\": true}")
-    #expect(forced.status == 1 && forced.standardError.contains("while vm is running"))
+    #expect(forced.status != 0 && !forced.standardError.contains("--force"))
     try vm.quit()
   }
 
