@@ -51,6 +51,12 @@ struct QEMUMachines: LiveMachines {
     return try outcome.get()
   }
 
+  func blockNodes(
+    of machine: Machine, at address: String
+  ) async throws(QMPError) -> [String: String]? {
+    try await MachineDiscovery(connector).blockNodes(of: machine, at: address)
+  }
+
   /// Looks after a job that a running machine was at when its process ended.
   func care(
     for record: JobRecord, machines: any MachineStore, access: ImageAccess

@@ -73,6 +73,53 @@ import Yams
     #expect(try tags("web01-root") == ["polled"])
   }
 
+  @Test("the backup script copies what has changed, and what it restores is the disk")
+  func incrementalBackup() throws {
+    try program.run("node", "add", "root", "web01-root.qcow2")
+    let disk = program.path("web01-root.qcow2")
+    let script = Examples.path("jobs/incremental-backup.sh")
+    func backUp() throws -> String {
+      let result = try program.shell("\"$1\" root web01-root.qcow2 backup", script)
+      guard result.status == 0 else { throw result.failure() }
+      return result.text
+    }
+    func expectRestored() throws {
+      let result = try program.shell("\"$1\" --restore backup restored.raw", script)
+      #expect(result.status == 0, "\(result.failure())")
+      #expect(
+        try Command.sha256(ofFile: program.path("restored.raw"))
+          == QemuImg.contentDigest(disk))
+    }
+    try QemuIO.run(["write -P 1 0 300k"], on: disk)
+    #expect(try backUp() == "full backup: 1048576 bytes\n")
+    try expectRestored()
+    try QemuIO.run(["write -P 2 640k 64k"], on: disk)
+    #expect(try backUp() == "incremental backup: 65536 bytes\n")
+    try expectRestored()
+
+    // A load is a change like others, and so is another size.
+    try program.run("save", "--tag", "old", "--device", "root")
+    try QemuIO.run(["write -P 3 64k 128k"], on: disk)
+    try QemuImg.resize(disk, to: "2M")
+    #expect(try backUp().hasPrefix("incremental backup: "))
+    try expectRestored()
+    try program.run("load", "--tag", "old", "--device", "root", "--yes")
+    #expect(try backUp() == "incremental backup: 131072 bytes\n")
+    try expectRestored()
+
+    // A run that died has left its ranges behind.
+    try QemuIO.run(["write -P 4 0 64k"], on: disk)
+    try program.run("bitmap", "add", "root", "backup-now", "--disabled")
+    try program.run("bitmap", "merge", "root", "backup-now", "backup")
+    try program.run("bitmap", "clear", "root", "backup")
+    #expect(try backUp() == "incremental backup: 65536 bytes\n")
+    try expectRestored()
+    #expect(try backUp() == "incremental backup: 0 bytes\n")
+    #expect(try QemuBitmaps.list(disk).keys.sorted() == ["backup"])
+    #expect(try tags("web01-root") == ["old"])
+    #expect(try QemuImg.check(disk).isClean)
+  }
+
   @Test("the command lines of the Ansible tasks save, and go back")
   func ansible() throws {
     try program.run("machine", "add", "web01", "--disk", "web01-root.qcow2")

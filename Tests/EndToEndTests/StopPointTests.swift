@@ -6,7 +6,7 @@ import Testing
 @Suite("Stop points") struct StopPointTests {
   /// A job that changes both disks.
   enum Operation: String, CaseIterable, Sendable {
-    case save, load, delete, replace, receive
+    case save, load, delete, replace, point, receive
     /// The same with device state in the snapshot `old`, which goes with the disks (but before the load).
     case saveState, loadState, deleteState
     /// A device state from a file.
@@ -19,6 +19,7 @@ import Testing
       case .deleteState: ["delete", "--tag", "old", "--yes"]
       case .loadFile: ["devices", "load", "machine.state"]
       case .save: ["save", "--tag", "new"]
+      case .point: ["save", "--tag", "new", "--clear-bitmap", "daily"]
       case .load: ["load", "--tag", "old", "--yes"]
       case .delete: ["delete", "--tag", "old", "--yes"]
       case .replace: ["save", "--tag", "old", "--replace"]
@@ -47,20 +48,26 @@ import Testing
     let digests: [String]
     let tags: [[String]]
     let dates: [String]
-    let bitmaps: [JSONValue]
+    let bitmaps: [[Bitmap: String]]
     /// Whether the next save would keep device state.
     let hasState: Bool
     /// Bytes of device state of all snapshots.
     let stateSizes: [Int64]
 
     init(_ program: Program) throws {
-      bitmaps = try program.disks.map { disk in
-        let info = try QemuImg.info(program.path(disk))
-        return info["format-specific"]?["data"]?["bitmaps"] ?? .null
-      }
       digests = try program.digests()
       tags = try program.tags()
       // The replaced snapshot has the same name; its content tells it from the old one.
+      bitmaps = try program.disks.map { disk in
+        let image = try Image.open(program.path(disk), for: .read)
+        var digests: [Bitmap: String] = [:]
+        for bitmap in image.bitmaps {
+          digests[bitmap] =
+            bitmap.isInconsistent
+            ? "" : try image.bitmapContent(named: bitmap.name).sha256()
+        }
+        return digests
+      }
       dates = try program.disks.map { disk in
         guard try QemuImg.snapshotNames(program.path(disk)).contains("old") else { return "" }
         return try QemuImg.contentDigest(program.path(disk), snapshot: "old")
@@ -89,6 +96,35 @@ import Testing
   }
 
   @Test(
+    "a bitmap that is changed when the process dies is as before or as after, and never in use",
+    arguments: [
+      ["bitmap", "clear", "disk0", "daily"], ["bitmap", "remove", "disk0", "daily"],
+      ["bitmap", "add", "disk0", "first"], ["bitmap", "disable", "disk0", "daily"],
+    ],
+    ["before-mark", "after-mark", "before-record", "after-record", "after-publish", "after-done"])
+  func bitmap(arguments: [String], stop: String) throws {
+    let program = try Program()
+    try program.makeDisks()
+    if arguments.last == "daily" { try QemuBitmaps.add("daily", to: program.path("disk0.qcow2")) }
+    try QemuIO.write(3, at: 0, length: 1 << 20, in: program.path("disk0.qcow2"))
+    let before = try View(program)
+    let result = try run(program, arguments, stopAt: stop)
+    #expect(result.status == 137, "\(result.failure())")
+    #expect(try QemuImg.check(program.path("disk0.qcow2")).isClean)
+    try program.run("query-jobs")
+    let found = try View(program)
+    let isPastCommit = ["after-record", "publish", "done"].contains { stop.contains($0) }
+    #expect((found != before) == isPastCommit)
+    #expect(found.bitmaps[0].keys.allSatisfy { !$0.isInconsistent })
+    let listed = try QemuBitmaps.look(at: program.path("disk0.qcow2"))
+    #expect(
+      listed.digests
+        == Dictionary(uniqueKeysWithValues: found.bitmaps[0].map { ($0.key.name, $0.value) }))
+    #expect(try QemuImg.check(program.path("disk0.qcow2")).isClean)
+    try program.run("bitmap", "add", "disk0", "afterwards")
+  }
+
+  @Test(
     "the same with a version 2 disk in the set, which keeps no bitmaps",
     // Copies of version 2 images have other times, and so no device state.
     arguments: [Operation.save, .load, .delete, .replace, .loadFile],
@@ -100,6 +136,12 @@ import Testing
   private func check(_ operation: Operation, _ stop: String, secondOptions: [String]) throws {
     let program = try Program()
     try program.makeDisks(secondOptions: secondOptions)
+    // A received bitmap must be new on its disk.
+    if operation != .receive {
+      for disk in secondOptions.isEmpty ? program.disks : ["disk0.qcow2"] {
+        try QemuBitmaps.add("daily", to: program.path(disk))
+      }
+    }
     try Command.run("cp", [Self.state, program.path("machine.state")])
     let hasState = [.saveState, .loadState, .deleteState].contains(operation)
     if hasState { try program.run("devices", "load", "machine.state") }

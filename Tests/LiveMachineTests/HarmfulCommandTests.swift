@@ -19,4 +19,17 @@ import Testing
       "xen-load-devices-state", ["x-force": true, "filename": "f"])
     #expect(passed == ["filename": "f"])
   }
+
+  @Test func `a merge of no bitmap, which ends QEMU, is refused, also in a transaction`() throws {
+    let merge: QMPValue = ["node": "disk0", "target": "b0", "bitmaps": []]
+    for (command, arguments) in [
+      ("block-dirty-bitmap-merge", merge),
+      ("transaction", ["actions": [["type": "block-dirty-bitmap-merge", "data": merge]]]),
+    ] as [(String, QMPValue)] {
+      let error = #expect(throws: QMPError.self) { try HarmfulCommand.check(command, arguments) }
+      #expect(error?.kind == "refused")
+    }
+    let sound: QMPValue = ["node": "disk0", "target": "b0", "bitmaps": ["b1"]]
+    #expect(try HarmfulCommand.check("block-dirty-bitmap-merge", sound) == sound)
+  }
 }

@@ -51,6 +51,14 @@ import Testing
     #expect(plan.vmstate?.disk.node == "#block-a")
   }
 
+  @Test func `changes of bitmaps, which QEMU cannot make in the same step, are refused`() throws {
+    var request = Self.request(.save, "t")
+    request.laterBitmapActions = [.clear(node: "a", name: "daily")]
+    let error = try Self.refusal(request, [Self.disk("a"), Self.disk("b")])
+    #expect(error.kind == .refused)
+    #expect(error.message.contains("dirty bitmaps in one step"))
+  }
+
   @Test func `a writable disk that is not registered stops save and load by name`() throws {
     for operation in [SnapshotRequest.Operation.save, .load] {
       let raw = try Self.refusal(

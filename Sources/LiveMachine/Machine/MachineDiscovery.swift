@@ -1,5 +1,5 @@
 public import Jobs
-import QMP
+public import QMP
 public import SnapshotJobs
 
 /// Finds out which disks a running machine has.
@@ -34,6 +34,35 @@ public struct MachineDiscovery: Sendable {
     } catch {
       throw JobError(monitor: error)
     }
+  }
+
+  /// The names that the running machine's QEMU has for a machine's disks, in this boot.
+  ///
+  /// - Parameters:
+  ///   - machine: whose disks.
+  ///   - address: its monitor's.
+  /// - Returns: QEMU's names by the nodes' own; without disks that QEMU does not have. Nil if the machine does not
+  ///   run.
+  /// - Throws: `QMPError` if it cannot be asked.
+  public func blockNodes(
+    of machine: Machine, at address: String
+  ) async throws(QMPError) -> [String: String]? {
+    guard let connection = try await connector.connect(address) else { return nil }
+    let scan: Result<DiskScan, QMPError>
+    do throws(QMPError) {
+      scan = .success(try await DiskScan(connection.endpoint))
+    } catch {
+      scan = .failure(error)
+    }
+    await connection.close()
+    let disks = try scan.get().disks
+    var names: [String: String] = [:]
+    for node in machine.nodes {
+      if let disk = disks.first(where: { $0.isFile(node.path) }) {
+        names[node.name.description] = disk.node
+      }
+    }
+    return names
   }
 
   private static func nodes(_ disks: [LiveDisk]) throws(JobError) -> [Node] {

@@ -49,6 +49,12 @@ struct LivePlan: Sendable, Hashable {
         "\(machine.label) is running: what QEMU does cannot be undone together with others. Start a job of "
           + "its own, or stop the machine")
     }
+    guard request.earlierBitmapActions == nil, request.laterBitmapActions == nil else {
+      throw JobError(
+        .refused,
+        "\(machine.label) is running: QEMU cannot take a snapshot and change dirty bitmaps in one step. Stop "
+          + "the machine, or use one command for each")
+    }
     members = []
     tags = [request.tag]
     if request.operation != .delete { try checkCoverage(of: disks, machine: machine) }

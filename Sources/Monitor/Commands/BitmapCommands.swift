@@ -13,11 +13,21 @@ extension CommandTable {
           .commit()
       }
     } + [
-      Command("x-snapjob-bitmap-repair", BitmapCommand.nodeAndName) { arguments, context in
-        let action = BitmapAction.repair(
-          node: try arguments.string("node"), name: try arguments.string("name"))
+      Command(
+        "x-snapjob-bitmap-repair", BitmapCommand.nodeAndName,
+        returns: .object(SchemaObject([.required("repaired", .boolean)]))
+      ) { arguments, context in
+        let node = try context.bitmapNode(arguments)
+        let name = try arguments.string("name")
+        // What can be believed is left as it is; everything else is told by the change itself.
+        let isConsistent = try context.services.images.bitmaps(of: node).contains {
+          $0.bitmap.name == name && $0.holder == nil && !$0.isInconsistent
+        }
+        if isConsistent { return ["repaired": false] }
+        let action = BitmapAction.repair(node: node.name.description, name: name)
         try context.services.images.prepare([.bitmap(action)], on: try context.machine())
           .commit()
+        return ["repaired": true]
       },
 
       Command(
@@ -40,6 +50,9 @@ extension CommandTable {
           try arguments.strings(ifPresent: "nodes").map { names throws(JobError) in
             try machine.nodes(named: names)
           } ?? machine.nodes
+        if let running = try await context.runningBitmaps(of: machine, on: nodes) {
+          return .array(running)
+        }
         return .array(
           try nodes.flatMap { node in
             try context.services.images.bitmaps(of: node).map { $0.json(on: node) }
@@ -85,7 +98,7 @@ enum BitmapCommand: String, CaseIterable, Sendable {
     switch self {
     case .add:
       Self.nodeAndName + [
-        .optional("granularity", .integer), .optional("persistent", .boolean),
+        .optional("granularity", .unsigned32), .optional("persistent", .boolean),
         .optional("disabled", .boolean),
       ]
     case .remove, .clear, .enable, .disable: Self.nodeAndName
@@ -105,8 +118,7 @@ enum BitmapCommand: String, CaseIterable, Sendable {
 
   /// The action of checked arguments.
   ///
-  /// - Throws: `QMPError` for a granularity that is no 32-bit number; `JobError` for a bitmap that would be
-  ///   gone at once.
+  /// - Throws: `JobError` for a bitmap that would be gone at once.
   func action(_ arguments: Arguments) throws -> BitmapAction {
     let node = try arguments.string("node")
     switch self {
@@ -123,13 +135,6 @@ enum BitmapCommand: String, CaseIterable, Sendable {
   }
 
   private static func addition(_ arguments: Arguments, _ node: String) throws -> BitmapAction {
-    var granularity: UInt64?
-    if let value = arguments["granularity"] {
-      guard case .int(let number) = value, let small = UInt32(exactly: number) else {
-        throw QMPError(.genericError, "Parameter 'granularity' expects uint32_t")
-      }
-      granularity = UInt64(small)
-    }
     let name = try arguments.string("name")
     guard arguments.flag("persistent") else {
       throw JobError(
@@ -138,7 +143,7 @@ enum BitmapCommand: String, CaseIterable, Sendable {
           + "nowhere kept. Add: \"persistent\": true")
     }
     return .add(
-      node: node, name: name, granularity: granularity,
+      node: node, name: name, granularity: arguments.unsigned(ifPresent: "granularity"),
       isEnabled: !arguments.flag("disabled"))
   }
 }

@@ -43,6 +43,9 @@ extension SnapshotRequest.Operation {
         jobID, tag, vmstate, devices, .optional("x-disk-only", .boolean),
         .optional("x-exist-ok", .boolean), .optional("x-replace", .boolean),
         .optional("x-no-heal", .boolean), .optional("x-require-state", .boolean),
+        .optional(
+          "x-clear-bitmaps",
+          .array(.object(SchemaObject("BlockDirtyBitmap", BitmapCommand.nodeAndName)))),
       ]
     case .load:
       [
@@ -79,6 +82,13 @@ extension SnapshotRequest {
     saveCurrent = arguments.string(ifPresent: "x-save-current")
     moreTags = arguments.strings(ifPresent: "x-more-tags") ?? []
     mustExist = arguments.flag("x-must-exist")
+    let clears = try arguments["x-clear-bitmaps"].map { _ throws(QMPError) in
+      try arguments.objects("x-clear-bitmaps").map { bitmap throws(QMPError) in
+        BitmapAction.clear(
+          node: try bitmap.string("node"), name: try bitmap.string("name"))
+      }
+    }
+    laterBitmapActions = clears
   }
 }
 

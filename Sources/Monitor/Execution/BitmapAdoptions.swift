@@ -37,7 +37,9 @@ struct BitmapAdoptions {
   func complete(_ request: SnapshotRequest, at index: Int) -> SnapshotRequest {
     var request = request
     request.earlierBitmapActions = earlier[index]
-    request.laterBitmapActions = later[index]
+    if let later = later[index] {
+      request.laterBitmapActions = (request.laterBitmapActions ?? []) + later
+    }
     return request
   }
 }

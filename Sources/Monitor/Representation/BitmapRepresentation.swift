@@ -45,7 +45,20 @@ extension BitmapDescription {
       "node": .string(node.name.description), "name": .string(bitmap.name),
       "granularity": QMPValue(bitmap.granularity), "enabled": .bool(bitmap.isEnabled),
       "state": .string(state), "dirty-bytes": dirtyByteCount.map { QMPValue($0) } ?? .null,
-      "holder": QMPValue(holder),
+      "holder": QMPValue(holder), "persistent": true,
+    ]
+  }
+
+  /// The same of a bitmap that a running QEMU tells of (`BlockDirtyInfo`).
+  static func json(_ told: QMPValue, on node: Node) -> QMPValue {
+    let isInconsistent = told.isTrue("inconsistent")
+    return [
+      "node": .string(node.name.description), "name": .string(told.text("name")),
+      "granularity": .int(told.integer("granularity")),
+      "enabled": .bool(told.isTrue("recording")),
+      "state": isInconsistent ? "inconsistent" : "consistent",
+      "dirty-bytes": isInconsistent ? .null : .int(told.integer("count")), "holder": .null,
+      "persistent": .bool(told.isTrue("persistent")),
     ]
   }
 
@@ -72,5 +85,6 @@ extension BitmapDescription {
           SchemaEnumeration(
             "SnapjobBitmapState", ["consistent", "in-use", "inconsistent", "outdated"]))),
       .nullable("dirty-bytes", .unsigned), .nullable("holder", .string),
+      .required("persistent", .boolean),
     ])
 }

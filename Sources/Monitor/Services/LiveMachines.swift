@@ -25,6 +25,12 @@ public protocol LiveMachines: Sendable {
     _ command: String, _ arguments: QMPValue?, at address: String
   ) async throws(QMPError) -> QMPValue?
 
+  /// The names that the running machine's QEMU has for a machine's disks, by their own; disks that it does not
+  /// have are left out. Nil if it is not running.
+  func blockNodes(
+    of machine: Machine, at address: String
+  ) async throws(QMPError) -> [String: String]?
+
   /// What a request would do to each disk; nil if the machine is not running. Blocks.
   func plan(
     _ request: SnapshotRequest, on machine: Machine, at address: String
@@ -60,6 +66,11 @@ public struct NoLiveMachines: LiveMachines {
   public func execute(
     _ command: String, _ arguments: QMPValue?, at address: String
   ) async throws(QMPError) -> QMPValue? { nil }
+
+  /// It is not running.
+  public func blockNodes(
+    of machine: Machine, at address: String
+  ) async throws(QMPError) -> [String: String]? { nil }
 
   /// It is not running.
   public func plan(

@@ -47,7 +47,7 @@ public struct SchemaListing: Sendable {
     switch type {
     case .string: enter(type, "str", "string")
     case .boolean: enter(type, "bool", "boolean")
-    case .integer, .unsigned: enter(.integer, "int", "int")
+    case .integer, .unsigned, .unsigned32: enter(.integer, "int", "int")
     case .number: enter(type, "number", "number")
     case .null: enter(type, "null", "null")
     case .any: enter(type, "any", "value")

@@ -8,6 +8,8 @@ public indirect enum SchemaType: Sendable, Hashable {
   case integer
   /// A whole number that fits an unsigned 64-bit integer (`uint64` and `size`).
   case unsigned
+  /// A whole number that fits an unsigned 32-bit integer (`uint32`).
+  case unsigned32
   /// Any number.
   case number
   /// `null`.

@@ -41,6 +41,14 @@ struct SchemaVisit {
       guard value.unsigned != nil else {
         throw QMPError(.genericError, "Parameter '\(place.fullName)' expects uint64")
       }
+    case .unsigned32:
+      // QEMU reads 64 bits, whatever the sign, and looks at their size then.
+      switch value {
+      case .int(let number) where UInt32(exactly: number) != nil: return
+      case .int, .uint:
+        throw QMPError(.genericError, "Parameter '\(place.fullName)' expects uint32_t")
+      default: throw QMPError(.genericError, "Parameter '\(place.fullName)' expects uint64")
+      }
     case .number:
       switch value {
       case .int, .uint, .double: return
@@ -123,7 +131,8 @@ extension QMPValue {
       true
     case (.string, .string), (.string, .enumeration):
       true
-    case (.int, .integer), (.int, .unsigned), (.uint, .integer), (.uint, .unsigned):
+    case (.int, .integer), (.int, .unsigned), (.uint, .integer), (.uint, .unsigned),
+      (.int, .unsigned32), (.uint, .unsigned32):
       true
     case (.int, .number), (.uint, .number), (.double, .number):
       true

@@ -56,7 +56,8 @@ struct DiffCommand: Verb {
     argument.hasPrefix("tag:") ? String(argument.dropFirst(4)) : argument
   }
 
-  private static func table(_ ranges: [QMPValue]) -> Table {
+  /// Ranges of disks for people.
+  static func table(_ ranges: [QMPValue]) -> Table {
     var table = Table([
       .init("NODE"), .init("OFFSET", right: true), .init("LENGTH", right: true),
       .init("SIZE", right: true),

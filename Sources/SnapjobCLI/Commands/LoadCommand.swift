@@ -32,6 +32,8 @@ struct LoadCommand: Verb {
   var saveCurrent: String?
   @Flag(help: "Leave a running machine stopped if it refuses before anything was changed.")
   var noResume = false
+  @Flag(help: "Refuse if a disk has dirty bitmaps, as QEMU does. Default: they mark what changes.")
+  var strictBitmaps = false
   @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
   @OptionGroup(title: "Job options") var job: JobOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
@@ -40,6 +42,7 @@ struct LoadCommand: Verb {
     var order = SnapshotOrder(verb: .load, tags: [tag.name])
     order.vmstate = vmstate
     order.saveCurrent = saveCurrent
+    if strictBitmaps { order.members.append(.init("x-strict-bitmaps", true)) }
     if noResume { order.members.append(.init("x-no-resume", true)) }
     if let saveCurrent { order.members.append(.init("x-save-current", .string(saveCurrent))) }
     return try await SnapshotRun(

@@ -7,6 +7,9 @@ struct SaveCommand: Verb {
     commandName: "save",
     abstract: "Save a snapshot on all disks.",
     discussion: """
+      With --clear-bitmap the snapshot is the point in time of a backup: copy what the bitmap has marked \
+      so far, and the next backup takes what it marks from then on.
+
       Waits for the job. The first line of stdout is the job's id, the last one says what was done.
 
       A machine that is off has device state (its memory included) after a load of a snapshot that holds \
@@ -20,6 +23,7 @@ struct SaveCommand: Verb {
         snapjob save --tag clean --file a.qcow2 b.qcow2
         snapjob save --tag big --detach
         snapjob save --tag disks --disk-only
+        snapjob save --tag point --clear-bitmap daily
       """,
     aliases: ["create"])
 
@@ -35,6 +39,12 @@ struct SaveCommand: Verb {
   @Flag(help: "Take an old snapshot of this tag out in the same commit.") var replace = false
   @Flag(help: "If a running machine dies meanwhile, leave its disks as they are.")
   var noHeal = false
+  @Option(
+    name: .customLong("clear-bitmap"),
+    help: ArgumentHelp(
+      "Clear a dirty bitmap under the same commit: from then on it marks what differs from the snapshot. "
+        + "NAME on all disks of the job, or NODE/NAME; may be repeated.", valueName: "bitmap"))
+  var clearedBitmaps: [String] = []
   @OptionGroup(title: "Job options") var job: JobOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
@@ -51,6 +61,7 @@ struct SaveCommand: Verb {
     if noHeal { order.members.append(.init("x-no-heal", true)) }
     if vmstate != nil { order.members.append(.init("x-require-state", true)) }
     if replace { order.members.append(.init("x-replace", true)) }
+    order.clearedBitmaps = clearedBitmaps
     return try await SnapshotRun(
       order: order, diskOptions: disks, job: job, isConfirmed: true, session: session
     ).perform()

@@ -21,6 +21,8 @@ struct SnapshotOrder: Sendable, Hashable {
   var members: [QMPValue.Member] = []
   /// The tag under which a load saves the present state.
   var saveCurrent: String?
+  /// The bitmaps that a save clears: names, or node and name with a slash between them.
+  var clearedBitmaps: [String] = []
   /// Whether doing nothing is a success: `--exist-ok`, `--missing-ok`.
   var mayDoNothing = false
 
@@ -35,10 +37,23 @@ struct SnapshotOrder: Sendable, Hashable {
     result.append(.init("devices", .list(disks.devices)))
     if tags.count > 1 { result.append(.init("x-more-tags", .list(Array(tags.dropFirst())))) }
     result += members
+    if !clearedBitmaps.isEmpty {
+      result.append(.init("x-clear-bitmaps", .array(clears(on: disks.devices))))
+    }
     if job.noAutoFinalize { result.append(.init("x-auto-finalize", false)) }
     if job.autoDismiss { result.append(.init("x-auto-dismiss", true)) }
     if let note = job.note { result.append(.init("x-note", .string(note))) }
     return .object(result)
+  }
+
+  /// The bitmaps that are cleared, each with its node.
+  private func clears(on devices: [String]) -> [QMPValue] {
+    clearedBitmaps.flatMap { bitmap -> [QMPValue] in
+      let parts = bitmap.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+      let (nodes, name) =
+        parts.count == 2 ? ([String(parts[0])], String(parts[1])) : (devices, bitmap)
+      return nodes.map { ["node": .string($0), "name": .string(name)] }
+    }
   }
 
   /// The sentence for a job that is done.

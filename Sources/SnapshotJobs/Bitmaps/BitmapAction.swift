@@ -90,6 +90,6 @@ extension Machine {
 extension JobError {
   /// There is no node of that name, in the words of QEMU's commands on bitmaps.
   public static func bitmapNodeNotFound(_ name: String) -> JobError {
-    JobError(.notFound, "Node '\(name)' not found. See: snapjob node list")
+    JobError(.notFound, "Node '\(name)' not found")
   }
 }

@@ -58,11 +58,11 @@ extension Node {
   ) throws(JobError) -> Value {
     do {
       return try Image.look(at: path) { image in
-        if let writer = image.writer(), BitmapSet(image).contains(bitmap) {
+        if let writer = image.writer() {
           throw JobError(
             .inUse,
-            "\(name): bitmap '\(bitmap)' is in use: \(writer) records into it, and keeps its newest bits "
-              + "in memory. Ask that machine: snapjob machine add NAME --qmp unix:PATH")
+            "\(name): bitmap '\(bitmap)' is in use by \(writer), which keeps its newest bits in memory. Stop "
+              + "that machine first")
         }
         return try body(image)
       }

@@ -203,6 +203,7 @@ struct RecordSettlement {
     if !touched.isEmpty {
       var request = try owner(of: touched, among: requests)
       request.devices = touched.map(\.node)
+      request.isPartOfJob = true
       request.vmstate = nil
       open = try publish(ready, andRun: request, on: touched)
     } else {

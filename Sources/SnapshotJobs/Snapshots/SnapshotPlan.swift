@@ -41,6 +41,7 @@ extension SnapshotRequest {
   /// - Throws: `JobError`: the error that the job would end with.
   public func plan(on machine: Machine, access: ImageAccess) throws(JobError) -> [NodePlan] {
     try checkTags()
+    try checkBitmapActions()
     let nodes = try NodeSet(self, machine: machine).nodes
     let images = try OpenImages(nodes, for: .read, access: access)
     defer { images.unlock() }

@@ -1,3 +1,5 @@
+internal import Jobs
+
 /// What a snapshot job is asked to do; kept as the job's `arguments`.
 ///
 /// The corresponding QMP commands are `snapshot-save`, `snapshot-load` and `snapshot-delete` with
@@ -45,6 +47,8 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
   public var earlierBitmapActions: [BitmapAction]?
   /// Changes of bitmaps on the devices that come after the job's own and are committed with it; nil for none.
   public var laterBitmapActions: [BitmapAction]?
+  /// Whether it is what is left of a job that was interrupted, on some of its devices; nil for a whole job.
+  public var isPartOfJob: Bool?
   /// delete: more tags for the same commit.
   public var moreTags: [String] = []
   /// delete: a tag that is on no device is an error (QEMU calls that success).
@@ -66,6 +70,20 @@ extension SnapshotRequest {
       (actions ?? []).filter { devices.contains($0.node) }
     }
     return (here(earlierBitmapActions), here(laterBitmapActions))
+  }
+
+  /// Refuses changes of bitmaps on nodes that the job does not have.
+  ///
+  /// A part of a job that recovery completes has fewer devices than it was asked for; what belongs to the others
+  /// is done there already.
+  func checkBitmapActions() throws(JobError) {
+    guard isPartOfJob != true else { return }
+    for action in (earlierBitmapActions ?? []) + (laterBitmapActions ?? [])
+    where !devices.contains(action.node) {
+      throw JobError(
+        .usage,
+        "Bitmap '\(action.name)' is on '\(action.node)', which is no device of the job")
+    }
   }
 
   /// The nodes whose bitmaps are only read.

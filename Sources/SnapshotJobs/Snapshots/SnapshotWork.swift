@@ -56,6 +56,7 @@ public struct SnapshotWork: JobWork {
 
   func prepareImages(_ control: JobControl) throws -> PreparedSnapshots {
     try request.checkTags()
+    try request.checkBitmapActions()
     let nodes = try NodeSet(request, machine: machine).nodes
     let images = try OpenImages(
       nodes, for: .change, access: access, settling: settling, control: control)

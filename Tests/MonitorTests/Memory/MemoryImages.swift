@@ -163,6 +163,11 @@ final class MemoryImages: MachineImages {
     return MemoryChange(images: self)
   }
 
+  /// What a path's bitmaps are to be.
+  func setBitmaps(_ bitmaps: [BitmapDescription], of path: String) {
+    state.withLock { $0.bitmaps[path] = bitmaps }
+  }
+
   func rehearse(_ actions: [BitmapAction], on machine: Machine) throws(JobError) {
     for action in actions where action.name == "none" {
       throw JobError(.notFound, "no bitmap \(action.name)")

@@ -28,7 +28,12 @@ import Testing
       "verify --tag x", "recover",
       "recover --dry-run", "recover j1 --forward", "recover j1 --abandon -y",
       "recover --abandon --file a b", "catalog path", "catalog check", "catalog backup b.sqlite",
-      "qmp query-jobs", "qmp snapshot-save {}",
+      "qmp query-jobs", "qmp snapshot-save {}", "bitmap list", "bitmap list disk0",
+      "bitmap show disk0 daily --json", "bitmap add disk0 daily --granularity 4k --disabled",
+      "bitmap remove disk0 daily", "bitmap clear ./a.qcow2 daily", "bitmap enable disk0 daily",
+      "bitmap disable disk0 daily", "bitmap repair disk0 daily",
+      "bitmap merge disk0 weekly daily disk1/daily", "load --tag x --strict-bitmaps",
+      "save --tag x --clear-bitmap daily --clear-bitmap disk0/weekly",
     ])
   func accepted(line: String) throws {
     let words = line.split(separator: " ").map(String.init)
@@ -53,6 +58,8 @@ import Testing
       "prune --match * --keep-last -1",
       "--progress loud list", "-q -v list", "save --tag x --file", "--wait-lock -1 list",
       "--connect unix:/x --catalog c list", "qmp query-jobs notjson", "qmp query-jobs []",
+      "bitmap", "bitmap show disk0", "bitmap add disk0", "bitmap merge disk0 weekly",
+      "bitmap add disk0 daily --granularity much", "bitmap remove disk0",
       "check --repair some", "list --file a -A", "-m web01 save --tag x --file a",
       "--catalog= list",
     ])

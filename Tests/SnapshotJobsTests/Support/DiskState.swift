@@ -2,11 +2,12 @@ import Qcow2
 import SnapshotJobs
 import TestOracles
 
-/// What a disk holds: the active state and every snapshot, by their content.
+/// What a disk holds: the active state, every snapshot and every bitmap, by their content.
 struct DiskState: Hashable {
   let size: UInt64
   let active: String
   let snapshots: [String: String]
+  let bitmaps: [String: String]
 
   /// Reads it with the engine.
   init(_ image: Image) throws {
@@ -19,6 +20,11 @@ struct DiskState: Hashable {
       snapshots[snapshot.name] = try reader.digest()
     }
     self.snapshots = snapshots
+    var bitmaps: [String: String] = [:]
+    for bitmap in image.bitmaps {
+      bitmaps[bitmap.name] = try image.bitmapContent(named: bitmap.name).sha256()
+    }
+    self.bitmaps = bitmaps
   }
 
   /// Reads it with qemu-img.
@@ -30,5 +36,6 @@ struct DiskState: Hashable {
       snapshots[name] = try QemuImg.contentDigest(path, snapshot: "snapshot.name=\(name)")
     }
     self.snapshots = snapshots
+    bitmaps = try QemuBitmaps.digests(path)
   }
 }

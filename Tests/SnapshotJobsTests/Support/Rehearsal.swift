@@ -10,6 +10,8 @@ final class Rehearsal {
   /// The jobs.
   enum Piece: String, CaseIterable, Sendable {
     case save, load, delete, replace
+    /// A snapshot, and bitmaps that are cleared with it.
+    case point
     /// The same with device state in the snapshot `old`, which goes with the disks where it is saved, copied
     /// to the other disk, or deleted.
     case saveState, copyState, loadState, deleteState
@@ -24,11 +26,21 @@ final class Rehearsal {
       case .load, .loadState: return .load("old", on: nodes)
       case .delete, .deleteState: return .delete("old", on: nodes)
       case .replace: return .save("old", on: nodes, replace: true)
+      case .point: return Self.point(on: nodes)
       }
     }
 
+    /// A snapshot, and bitmaps that are cleared with it.
+    private static func point(on nodes: [Node]) -> SnapshotRequest {
+      var request = SnapshotRequest.save("new", on: nodes)
+      request.laterBitmapActions = nodes.map {
+        .clear(node: $0.name.description, name: "daily")
+      }
+      return request
+    }
+
     /// Whether the guest's disks change, so that a mixed set is fenced.
-    var isFenced: Bool { self == .load || self == .replace || self == .loadState }
+    var isFenced: Bool { [.load, .replace, .loadState, .point].contains(self) }
 
     /// Whether the snapshot has device state.
     var hasState: Bool {
@@ -40,7 +52,7 @@ final class Rehearsal {
       switch self {
       case .saveState, .copyState: 2
       case .loadState: 1
-      case .save, .load, .delete, .replace, .deleteState: 0
+      case .save, .load, .delete, .replace, .deleteState, .point: 0
       }
     }
 
@@ -50,7 +62,7 @@ final class Rehearsal {
       case .saveState, .copyState: (true, true)
       case .loadState: (false, true)
       case .deleteState: (true, false)
-      case .save, .load, .delete, .replace: (false, false)
+      case .save, .load, .delete, .replace, .point: (false, false)
       }
     }
   }
@@ -74,6 +86,7 @@ final class Rehearsal {
       } else {
         try QemuImg.createSnapshot("old", in: node.path)
       }
+      try QemuBitmaps.add("daily", to: node.path)
       try QemuIO.run(["write -P 0x61 8k 60k", "write -P 0x62 900k 8k"], on: node.path)
     }
     self.piece = piece

@@ -57,6 +57,10 @@ public enum IntendedDifference: String, Sendable, CaseIterable {
   case noGuest
   /// QEMU cuts a long tag without a word.
   case longTag
+  /// A bitmap that is not persistent would be gone at once where no guest runs.
+  case passingBitmap
+  /// An action of a transaction sees what those before it have done to bitmaps; in QEMU it does not.
+  case bitmapActionOrder
   /// QEMU has the snapshot jobs as commands only, not as actions of a transaction.
   case jobActions
 }

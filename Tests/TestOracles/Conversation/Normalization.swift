@@ -1,8 +1,9 @@
 extension JSONValue {
-  /// What depends on time, on chance, or on things that only QEMU has: devices and protocol nodes.
+  /// What depends on time, on chance, or on things that only QEMU has: devices and protocol nodes. New bitmaps
+  /// stand in QEMU's images only once these are closed.
   private static let ignoredMembers: Set<String> = [
     "date-sec", "date-nsec", "vm-clock-sec", "vm-clock-nsec", "vm-state-size", "actual-size",
-    "current-progress", "total-progress", "qdev", "io-status", "parent", "x-excluded",
+    "current-progress", "total-progress", "qdev", "io-status", "parent", "x-excluded", "bitmaps",
   ]
 
   /// The value without what may differ: dates, sizes of device state, QEMU's own nodes, paths.

@@ -4,7 +4,7 @@ public enum SnapshotConversation {
   /// Everything, in this order.
   public static let steps: [ConversationStep] =
     queries + refusedArguments + MigrationConversation.steps + saves + loads + deletes
-    + deviceSnapshots + transactions
+    + deviceSnapshots + transactions + BitmapConversation.steps
     + blockNodes + people + ownWays
 
   private static func step(_ command: String, _ arguments: String? = nil) -> ConversationStep {
