@@ -40,11 +40,9 @@ extension ImageDraft {
 
 extension BitmapSet {
   /// What the directory on disk says of bitmaps that will have no bits any more.
-  var releasedEntries: [BitmapDirectoryEntry] {
-    image.bitmapEntries.filter { entry in
-      guard let member = members.first(where: { $0.stored == entry }) else { return true }
-      return member.loads.isEmpty && member.content?.isClean == true
-    }
+  var releasedEntries: Set<BitmapDirectoryEntry> {
+    let kept = members.filter { !($0.loads.isEmpty && $0.content?.isClean == true) }
+    return Set(image.bitmapEntries).subtracting(kept.compactMap(\.stored))
   }
 
   /// Clusters that the directory, and tables and bits of changed bitmaps will take, as an estimate from above.

@@ -38,6 +38,20 @@ public enum BitmapAction: Sendable, Hashable, Codable {
     }
   }
 
+  /// What happens, as a part of a sentence.
+  var sentence: String {
+    switch self {
+    case .add: "add bitmap '\(name)'"
+    case .remove: "remove bitmap '\(name)'"
+    case .clear: "clear bitmap '\(name)'"
+    case .enable: "enable bitmap '\(name)'"
+    case .disable: "disable bitmap '\(name)'"
+    case .repair: "repair bitmap '\(name)'"
+    case .merge(_, _, let sources):
+      "merge \(sources.map { "'\($0.name)'" }.joined(separator: ", ")) into bitmap '\(name)'"
+    }
+  }
+
   /// The nodes whose bitmaps are only read.
   var sourceNodes: [String] {
     guard case .merge(let node, _, let sources) = self else { return [] }

@@ -68,6 +68,11 @@ struct DraftPlan {
       editing.adopt(drafts)
       for action in bitmapActions.later { try editing.perform(action) }
       drafts = try editing.complete(drafts)
+      for action in bitmapActions.earlier + bitmapActions.later {
+        if let index = members.firstIndex(where: { $0.node.name.description == action.node }) {
+          actions[index] += ", \(action.sentence)"
+        }
+      }
     }
     try planStates()
   }
