@@ -171,7 +171,7 @@ import Testing
     #expect(after != before)
 
     let result = try run(program, arguments, stopAt: stop)
-    let isFenced = [.load, .replace, .loadState, .receive].contains(operation)
+    let isFenced = [.load, .replace, .loadState, .receive, .point].contains(operation)
     guard isFenced || !stop.contains("fence") else {
       // A plain save and a plain delete raise no fence: there is nothing to stop at.
       #expect(result.status == 0, "\(result.failure())")
