@@ -90,7 +90,7 @@ import Testing
 
   @Test(
     "a job killed at any step is done or undone on all disks by the next command",
-    arguments: Operation.allCases, stops)
+    arguments: [Operation.save, .load, .delete, .replace, .receive], stops)
   func killed(operation: Operation, stop: String) throws {
     try check(operation, stop, secondOptions: [])
   }
@@ -122,6 +122,14 @@ import Testing
         == Dictionary(uniqueKeysWithValues: found.bitmaps[0].map { ($0.key.name, $0.value) }))
     #expect(try QemuImg.check(program.path("disk0.qcow2")).isClean)
     try program.run("bitmap", "add", "disk0", "afterwards")
+  }
+
+  @Test(
+    "the device state goes with the disks of before or of after, wherever a job is killed",
+    arguments: [Operation.saveState, .loadState, .deleteState, .loadFile],
+    ["after-mark:2", "before-record", "after-record", "after-publish", "before-done"])
+  func killedWithState(operation: Operation, stop: String) throws {
+    try check(operation, stop, secondOptions: [])
   }
 
   @Test(
