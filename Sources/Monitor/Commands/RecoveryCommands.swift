@@ -24,10 +24,10 @@ extension CommandTable {
       let files = arguments.strings(ifPresent: "files") ?? []
       guard files.isEmpty else {
         guard force == .abandon, !arguments.flag("dry-run"), arguments["id"] == nil else {
-          throw JobError(.usage, "Files have fences removed, which is done by abandoning only")
+          throw JobError(.usage, "With files, what keeps them can only be abandoned")
         }
         return .array(
-          try files.map { try recovery.removeFence(path: ImagePath.absolute($0)).json })
+          try files.map { try recovery.abandon(path: ImagePath.absolute($0)).json })
       }
       let id = try arguments.string(ifPresent: "id").map(JobID.init(naming:))
       let findings = try recovery.run(

@@ -10,7 +10,8 @@ struct RecoverCommand: Verb {
       A job that cannot be settled by itself waits for --forward (it is completed where it is \
       missing; what was written there since is lost, so this is asked about on a terminal) or \
       --abandon (images that nobody opened go back, the others stay as they are). With --file, \
-      --abandon removes the fence of an image whose catalog is lost.
+      --abandon gives up what no job stands for: the commit of a command without a job, or the \
+      fence of an image whose catalog is lost.
 
       Examples:
         snapjob recover --dry-run

@@ -70,23 +70,37 @@ struct RecordSettlement {
     }
   }
 
-  private var name: String { record.jobs.first?.description ?? "JOB" }
+  /// How the commit is named in sentences; that of a command without a job has no name.
+  private var label: String { record.jobs.first.map { "A commit (job \($0))" } ?? "A commit" }
+
+  /// What closes the record whatever the disks are like.
+  private var abandonCommand: String {
+    guard let job = record.jobs.first else {
+      return "snapjob recover --abandon --file \(record.images.first?.path ?? "FILE")"
+    }
+    return "snapjob recover \(job) --abandon"
+  }
 
   private func waiting(_ error: JobError) -> JobError {
     JobError(
       .inUse,
-      "A commit (job \(name)) waits for a disk: \(error.message). It goes on by itself when the disk is "
-        + "back; for a disk that never returns: snapjob recover \(name) --abandon")
+      "\(label) waits for a disk: \(error.message). It goes on by itself when the disk is back; for a "
+        + "disk that never returns: \(abandonCommand)")
   }
 
   private var stuck: JobError {
     let disks = zip(record.images, states).map { "\($0.node): \($1.description)" }
-    return JobError(
-      .conflict,
-      "A commit (job \(name)) was interrupted and another program has written since: "
-        + "\(disks.joined(separator: "; ")). Complete it where it is missing, losing what was written "
-        + "there: snapjob recover \(name) --forward; or leave the disks as they are: snapjob recover "
-        + "\(name) --abandon")
+    var text =
+      "\(label) was interrupted and another program has written since: "
+      + "\(disks.joined(separator: "; ")). "
+    if let job = record.jobs.first {
+      text +=
+        "Complete it where it is missing, losing what was written there: snapjob recover \(job) "
+        + "--forward; or leave the disks as they are: \(abandonCommand)"
+    } else {
+      text += "Leave the disks as they are: \(abandonCommand); then give the command again"
+    }
+    return JobError(.conflict, text)
   }
 
   /// Closes the record.

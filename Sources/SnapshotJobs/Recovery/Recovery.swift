@@ -109,20 +109,55 @@ public struct Recovery: Sendable {
     return findings
   }
 
-  /// Removes the fence of one image that no open record of this catalog names.
+  /// Gives up what keeps an image from being changed and that no job stands for: the open record of a
+  /// command without a job, or a fence that no record of this catalog explains.
   ///
-  /// - Throws: `JobError`; the image is as it was then.
-  public func removeFence(path: String) throws(JobError) -> Finding {
-    do {
-      let image = try Image.open(path, for: .recovery, access: files)
-      defer { image.unlock() }
-      // The record names the file by a path of its own.
-      for record in try log.openRecords() where record.images.contains(where: { $0.names(image) }) {
+  /// Of a record, images that nobody has opened go back to the state of before, the others stay as they are; if
+  /// it can be settled by the rules, it is.
+  ///
+  /// - Parameter path: the image's absolute path.
+  /// - Returns: what became of it.
+  /// - Throws: `JobError`: conflict if the record of a job names the image, not found if there is nothing to
+  ///   give up; the image is as it was then.
+  public func abandon(path: String) throws(JobError) -> Finding {
+    if let record = try openRecord(of: path) {
+      guard record.jobs.isEmpty else {
         throw JobError(
           .conflict,
           "\(path) belongs to a commit of this catalog (job "
             + "\(record.jobs.map(\.description).joined(separator: ", "))); use: snapjob recover JOB "
             + "--forward or --abandon")
+      }
+      if let finding = try settle(record, jobs: [], dryRun: false, force: .abandon) {
+        return finding
+      }
+    }
+    return try removeFence(path: path)
+  }
+
+  /// The record of this catalog that is not done and names a file, by whatever path.
+  private func openRecord(of path: String) throws(JobError) -> CommitRecord? {
+    let records = try log.openRecords()
+    if let record = records.first(where: { $0.images.contains { $0.path == path } }) {
+      return record
+    }
+    do {
+      let image = try Image.open(path, for: .recovery, access: files)
+      defer { image.unlock() }
+      return records.first { $0.images.contains { $0.names(image) } }
+    } catch {
+      throw JobError(wrapping: error)
+    }
+  }
+
+  private func removeFence(path: String) throws(JobError) -> Finding {
+    do {
+      let image = try Image.open(path, for: .recovery, access: files)
+      defer { image.unlock() }
+      // Only under the image's lock is the list of records more than a memory.
+      guard try !log.openRecords().contains(where: { $0.images.contains { $0.names(image) } })
+      else {
+        throw Qcow2Error.conflict("a commit on the image has begun meanwhile; try again").in(path)
       }
       guard image.isFenced else {
         throw Qcow2Error.notFound("the image is not fenced").in(path)

@@ -33,21 +33,21 @@ import Testing
 
     // At home the record stands in the way; elsewhere the fence is removed.
     let refused = #expect(throws: JobError.self) {
-      try home.recovery.removeFence(path: nodes[1].path)
+      try home.recovery.abandon(path: nodes[1].path)
     }
     #expect(refused?.kind == .conflict)
     #expect(refused?.message.contains("job \(id)") == true)
     let link = home.directory.path("link")
     try Command.run("ln", ["-s", nodes[1].path, link])
     let refusedAgain = #expect(throws: JobError.self) {
-      try home.recovery.removeFence(path: link)
+      try home.recovery.abandon(path: link)
     }
     #expect(refusedAgain?.kind == .conflict)
-    #expect(try elsewhere.recovery.removeFence(path: nodes[1].path).isResolved)
+    #expect(try elsewhere.recovery.abandon(path: nodes[1].path).isResolved)
     try expectAgreement([nodes[1]])
     #expect(try digests([nodes[1]]) == [before[1]])
     let none = #expect(throws: JobError.self) {
-      try elsewhere.recovery.removeFence(path: nodes[1].path)
+      try elsewhere.recovery.abandon(path: nodes[1].path)
     }
     #expect(none?.kind == .notFound)
 

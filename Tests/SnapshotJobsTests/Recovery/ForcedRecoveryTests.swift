@@ -91,4 +91,20 @@ import Testing
     }
     #expect(count > 8)
   }
+
+  @Test func `the commit of a command without a job is abandoned by naming one of its files`()
+    async throws
+  {
+    try bench.interrupt(command: .load("old", on: nodes), on: nodes, published: [0], fenced: [2])
+    try nodes[0].writeAsGuest()
+    try nodes[1].writeAsGuest()
+    let finding = try #require(try bench.recovery.run().first)
+    #expect(!finding.isResolved)
+    #expect(finding.outcome.contains("snapjob recover --abandon --file \(nodes[0].path)"))
+    #expect(try bench.recovery.abandon(path: nodes[2].path).isResolved)
+    #expect(try bench.recovery.run().isEmpty)
+    #expect(try !QemuImg.check(nodes[2].path).text.contains(fenceWords))
+    try await bench.succeed(.save("x", on: nodes), on: nodes)
+    try expectAgreement(nodes)
+  }
 }

@@ -110,7 +110,7 @@ import Testing
     // The one that returns after all is fenced, and says so.
     try Command.run("mv", [bench.directory.path("away"), nodes[1].path])
     #expect(try await refusal(on: nodes[1]).kind == .conflict)
-    #expect(try bench.recovery.removeFence(path: nodes[1].path).isResolved)
+    #expect(try bench.recovery.abandon(path: nodes[1].path).isResolved)
     try expectAgreement(nodes)
     #expect(try digests(nodes) == before)
   }

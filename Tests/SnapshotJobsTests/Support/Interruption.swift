@@ -30,15 +30,30 @@ extension Workbench {
         try catalog.record(jobs[index], at: Timestamp(microseconds: 2_000_000))
       }
     }
+    try interrupt(
+      group.map(\.request), of: group.map(\.id), on: nodes, published: published, fenced: fenced)
+  }
+
+  /// Leaves the commit of a command behind that is no job.
+  func interrupt(
+    command request: SnapshotRequest, on nodes: [Node], published: [Int] = [], fenced: [Int] = []
+  ) throws {
+    try interrupt([request], of: [], on: nodes, published: published, fenced: fenced)
+  }
+
+  private func interrupt(
+    _ requests: [SnapshotRequest], of jobs: [JobID], on nodes: [Node], published: [Int],
+    fenced: [Int]
+  ) throws {
     let machine = Machine(name: nil, nodes: nodes)
-    let works = try group.map {
-      try SnapshotWork($0.request, machine: machine, access: ImageAccess(log: catalog))
+    let works = try requests.map {
+      try SnapshotWork($0, machine: machine, access: ImageAccess(log: catalog))
         .prepareImages(JobControl())
     }
     let members = works.flatMap(\.members)
     try catalog.append(
       CommitRecord(
-        id: CommitID(), jobs: group.map(\.id), nature: works.count == 1 ? works[0].nature : .other,
+        id: CommitID(), jobs: jobs, nature: works.count == 1 ? works[0].nature : .other,
         created: Timestamp(microseconds: 2_000_000), images: members.map(ImageCommit.init)))
     for (index, member) in members.enumerated() {
       let image = member.prepared.image
