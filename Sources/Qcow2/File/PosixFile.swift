@@ -216,8 +216,7 @@ extension PosixFile {
       }
     guard let name else { return }
     throw Qcow2Error(
-      .wrongFileType, "is \(name). Name a qcow2 image in a regular file or on a block device",
-      path: path)
+      .wrongFileType, "is \(name). Name a regular file or a block device", path: path)
   }
 
   private static func nanoseconds(_ time: timespec) -> Int64 {
