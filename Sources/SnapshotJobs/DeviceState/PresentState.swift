@@ -95,7 +95,10 @@ struct PresentState {
         "The machine has no device state. It has that of a snapshot after: snapjob load --tag TAG; or take "
           + "a file's: snapjob devices load FILE")
     case .unusable(let reason):
-      throw JobError(.conflict, "The machine's device state cannot be used: \(reason)")
+      throw JobError(
+        .conflict,
+        "The machine's device state cannot be used: \(reason). It has that of a snapshot again after: "
+          + "snapjob load --tag TAG")
     }
   }
 
