@@ -15,7 +15,7 @@ struct DevicesSaveCommand: Verb {
       meanwhile. With --tag it is the state that a snapshot keeps, whether the machine runs or not.
 
       FILE appears when all of it is on the disk, with mode 0600; if anything goes wrong, or the command is \
-      interrupted, what was there is still there.
+      interrupted, what was there is still there. A qcow2 image, or what is no regular file, is never replaced.
 
       Examples:
         snapjob devices save web01.devices

@@ -24,7 +24,7 @@ public struct DeviceStateLoading: JobWork {
   /// - Throws: `JobError`; the machine has the state of before.
   public func prepare(_ control: JobControl) throws -> any PreparedWork {
     do {
-      let file = try StateFile(opening: request.filename, access: access.files)
+      let file = try StateFile.named(request.filename, access: access.files)
       let meter = StateMeter(control, foreseeing: file.byteCount)
       let summary = try StreamSummary(reading: StateProgress(StateStream(file), meter))
       meter.finish()
@@ -55,7 +55,7 @@ public struct DeviceStateLoading: JobWork {
   /// - Throws: `JobError` with the first thing that is wrong.
   public static func check(_ path: String, _ control: JobControl) throws(JobError) {
     do {
-      let file = try StateFile(opening: path)
+      let file = try StateFile.named(path)
       let meter = StateMeter(control, foreseeing: file.byteCount)
       _ = try StreamSummary(reading: StateProgress(StateStream(file), meter))
       meter.finish()

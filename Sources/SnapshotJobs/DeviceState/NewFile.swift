@@ -11,6 +11,9 @@ final class NewFile: Sendable {
   /// `O_TMPFILE` of <fcntl.h>, which Swift cannot import because it is a macro of macros.
   private static let unnamed = 0o20_000_000 | O_DIRECTORY
 
+  /// What each qcow2 image begins with (spec, "Header").
+  private static let imageMagic = [UInt8]("QFI".utf8) + [0xfb]
+
   /// The path that it will have.
   let path: String
   private let descriptor: CInt
@@ -20,7 +23,8 @@ final class NewFile: Sendable {
   /// Makes an empty file without a name of its own.
   ///
   /// - Parameter path: absolute; what is there now stays until ``publish()``.
-  /// - Throws: `JobError` with QEMU's text if nothing can be written there.
+  /// - Throws: `JobError` with QEMU's text if nothing can be written there; a conflict if what is there must not
+  ///   be replaced: a disk image, or anything that is no regular file.
   init(for path: String) throws(JobError) {
     self.path = path
     let parts = FilePath(path)
@@ -28,10 +32,7 @@ final class NewFile: Sendable {
     guard parts.lastComponent != nil, !path.hasSuffix("/") else {
       throw Self.failure(.isDirectory, path)
     }
-    var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-      throw Self.failure(.isDirectory, path)
-    }
+    try Self.checkReplaceable(path)
     var descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.unnamed, 0o600)
     var hiddenPath = ""
     if descriptor < 0, [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) {
@@ -90,10 +91,31 @@ final class NewFile: Sendable {
     }
   }
 
-  /// QEMU's text for a file that it cannot write, with the kind that the cause has.
+  /// Saves users from a slip of the tab key: nothing of value goes for a device state.
+  private static func checkReplaceable(_ path: String) throws(JobError) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw failure(.isDirectory, path)
+    default:
+      throw JobError(.conflict, "\(path) is no regular file, and is not replaced by one")
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(Errno(rawValue: errno), path) }
+    defer { close(descriptor) }
+    var start = [UInt8](repeating: 0, count: Self.imageMagic.count)
+    if pread(descriptor, &start, start.count, 0) == start.count, start == Self.imageMagic {
+      throw JobError(
+        .conflict,
+        "\(path) is a qcow2 image, and is not replaced. Name another file, or remove it first")
+    }
+  }
+
+  /// A file that cannot be written, with the kind that the cause has.
   private static func failure(_ cause: Errno, _ path: String) -> JobError {
     let kind = JobError(.system(cause, cannot: "create it", path: path)).kind
-    return JobError(kind, "Unable to open \(path): \(cause)")
+    return .cannotOpen(path, cause, kind)
   }
 }
 

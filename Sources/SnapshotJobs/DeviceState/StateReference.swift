@@ -37,7 +37,7 @@ extension Machine {
     do {
       switch reference {
       case .file(let path):
-        let file = try StateFile(opening: path, access: files)
+        let file = try StateFile.named(path, access: files)
         return try body(StreamContents(reading: StateStream(file)))
       case .tag(let tag):
         let node = try nodeKeepingState(of: tag)

@@ -1,6 +1,7 @@
 public import DeviceState
 public import Jobs
 public import Qcow2
+internal import SystemPackage
 
 /// A stored device state as a stream: of a snapshot, or of a file.
 public struct StateStream: StreamSource {
@@ -43,6 +44,25 @@ public struct StateFile: VMStateSource {
     byteCount = UInt64(try file.length())
   }
 
+  /// Opens a file that a user has named.
+  ///
+  /// - Parameters:
+  ///   - path: a regular file or a block device.
+  ///   - access: where files come from.
+  /// - Returns: the file.
+  /// - Throws: `JobError`, with QEMU's text where the system does not open it.
+  static func named(
+    _ path: String, access: any FileAccess = PosixFileAccess()
+  ) throws(JobError) -> StateFile {
+    do throws(Qcow2Error) {
+      return try StateFile(opening: path, access: access)
+    } catch {
+      let failure = JobError(error)
+      guard let cause = error.cause else { throw failure }
+      throw .cannotOpen(path, cause, failure.kind)
+    }
+  }
+
   /// Reads from an offset until the buffer is full or the file ends.
   public mutating func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
@@ -53,6 +73,11 @@ public struct StateFile: VMStateSource {
 }
 
 extension JobError {
+  /// QEMU's text for a device state's file that the system does not open.
+  static func cannotOpen(_ path: String, _ cause: Errno, _ kind: FailureKind) -> JobError {
+    JobError(kind, "Unable to open \(path): \(cause)")
+  }
+
   /// A failure of a stream as a job reports it.
   ///
   /// - Parameters:

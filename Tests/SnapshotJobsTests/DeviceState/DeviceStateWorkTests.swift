@@ -166,8 +166,10 @@ import Testing
       #expect(error.message.hasPrefix("loading Xen device state failed: "), "\(error)")
       #expect(error.message.contains(text), "\(error)")
     }
-    let missing = try await load(bench.directory.path("nothing"))
+    let path = bench.directory.path("nothing")
+    let missing = try await load(path)
     #expect(missing.error?.kind == .notFound)
+    #expect(missing.error?.message == "Unable to open \(path): No such file or directory")
     #expect(try fileDigests(nodes) == before)
     #expect(try staged().isEmpty)
     #expect(try bench.hasState(nodes))
@@ -251,6 +253,28 @@ import Testing
         == "Unable to open \(bench.directory.path("no/where")): No such file or directory")
     let directory = DeviceStateRequest(.save, filename: bench.directory.path)
     #expect(try await run(directory).error?.message.contains("Is a directory") == true)
+  }
+
+  @Test func `no image and nothing but a regular file is replaced by a state`() async throws {
+    #expect(try await load(try write(whole)).error == nil)
+    let (link, fifo) = (bench.directory.path("link"), bench.directory.path("fifo"))
+    try Command.run("ln", ["-s", nodes[1].path, link])
+    try Command.run("mkfifo", [fifo])
+    let before = try fileDigests(nodes)
+    for path in [nodes[0].path, link, fifo] {
+      let refusal = try #require(try await run(DeviceStateRequest(.save, filename: path)).error)
+      #expect(refusal.kind == .conflict, "\(refusal)")
+      #expect(refusal.message.contains(path))
+    }
+    #expect(try Command.run("stat", ["-c", "%F", link, fifo]).text == "symbolic link\nfifo\n")
+    #expect(try fileDigests(nodes) == before)
+    try expectAgreement(nodes)
+    // A state of before, or a file that mktemp has made, is what one wants to be replaced.
+    for content in [whole, []] {
+      let path = try write(content, "old")
+      #expect(try await run(DeviceStateRequest(.save, filename: path)).error == nil)
+      #expect(try StreamSummary(reading: BytesSource(try read(path))).isDevicesOnly)
+    }
   }
 
   @Test(arguments: [[], [0], [0, 1]])
