@@ -5,8 +5,9 @@ private import SystemPackage
 
 /// A file (0600) that comes into being under its name at once and whole, or not at all.
 ///
-/// Until then it has no name where the filesystem can do that, so that nothing is left of it however the process
-/// ends; elsewhere it has a hidden name beside the one that it will have.
+/// While it is written it has no name where the filesystem can do that, so that nothing is left of it however the
+/// process ends; elsewhere, and for the moment in which it takes an older file's place, it has a hidden name beside
+/// the one that it will have.
 final class NewFile: Sendable {
   /// `O_TMPFILE` of <fcntl.h>, which Swift cannot import because it is a macro of macros.
   private static let unnamed = 0o20_000_000 | O_DIRECTORY
