@@ -133,9 +133,11 @@ struct Program {
 
   /// Two registered disks made by qemu-img with content; the options are the second one's, for
   /// `qemu-img create -o`.
-  func makeDisks(secondOptions options: [String] = []) throws {
-    try QemuImg.create(path("disk0.qcow2"), size: "64M")
-    try QemuImg.create(path("disk1.qcow2"), size: "32M", options: options)
+  func makeDisks(
+    sizes: (String, String) = ("64M", "32M"), secondOptions options: [String] = []
+  ) throws {
+    try QemuImg.create(path("disk0.qcow2"), size: sizes.0)
+    try QemuImg.create(path("disk1.qcow2"), size: sizes.1, options: options)
     try QemuIO.write(1, at: 0, length: 3 << 20, in: path("disk0.qcow2"))
     try QemuIO.write(2, at: 1 << 20, length: 2 << 20, in: path("disk1.qcow2"))
     try run("node", "add", "disk0", "disk0.qcow2")

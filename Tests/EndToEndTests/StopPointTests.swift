@@ -34,6 +34,9 @@ import Testing
     return "/\(root)/testdata/savevm-microvm.qevm"
   }()
 
+  /// Small, as every state of them is read many times.
+  private static let sizes = ("12M", "8M")
+
   /// Both passages of the steps that every image takes.
   static let stops: [String] = StopPoint.allCases.flatMap { point in
     switch point {
@@ -104,7 +107,7 @@ import Testing
     ["before-mark", "after-mark", "before-record", "after-record", "after-publish", "after-done"])
   func bitmap(arguments: [String], stop: String) throws {
     let program = try Program()
-    try program.makeDisks()
+    try program.makeDisks(sizes: Self.sizes)
     if arguments.last == "daily" { try QemuBitmaps.add("daily", to: program.path("disk0.qcow2")) }
     try QemuIO.write(3, at: 0, length: 1 << 20, in: program.path("disk0.qcow2"))
     let before = try View(program)
@@ -143,7 +146,7 @@ import Testing
 
   private func check(_ operation: Operation, _ stop: String, secondOptions: [String]) throws {
     let program = try Program()
-    try program.makeDisks(secondOptions: secondOptions)
+    try program.makeDisks(sizes: Self.sizes, secondOptions: secondOptions)
     // A received bitmap must be new on its disk.
     if operation != .receive {
       for disk in secondOptions.isEmpty ? program.disks : ["disk0.qcow2"] {
