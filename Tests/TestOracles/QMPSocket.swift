@@ -74,6 +74,8 @@ public final class QMPSocket {
     try send(Array((request + "\n").utf8))
     while true {
       let value = try JSONValue(parsing: readLine())
+      // A storage daemon that is reached while it starts may greet twice.
+      if value["QMP"] != nil { continue }
       guard value["event"] != nil else { return value }
       events.append(value)
     }
