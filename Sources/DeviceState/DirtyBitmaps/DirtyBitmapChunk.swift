@@ -89,19 +89,3 @@ public struct DirtyBitmapStartFlags: OptionSet, Sendable, Hashable {
   /// The bits that mean nothing yet.
   var unknown: UInt8 { rawValue & 0xf8 }
 }
-
-/// The flags before each chunk.
-struct DirtyBitmapChunkFlags: OptionSet, Sendable, Hashable {
-  let rawValue: UInt32
-
-  static let end = DirtyBitmapChunkFlags(rawValue: 0x01)
-  static let zeroes = DirtyBitmapChunkFlags(rawValue: 0x02)
-  static let bitmapName = DirtyBitmapChunkFlags(rawValue: 0x04)
-  static let nodeName = DirtyBitmapChunkFlags(rawValue: 0x08)
-  static let start = DirtyBitmapChunkFlags(rawValue: 0x10)
-  static let complete = DirtyBitmapChunkFlags(rawValue: 0x20)
-  static let bits = DirtyBitmapChunkFlags(rawValue: 0x40)
-
-  /// In the first byte: a second one follows. In the second: two more follow.
-  static let moreBytes: UInt8 = 0x80
-}

@@ -77,7 +77,23 @@ import Testing
       try parser.next()
     } throws: { error in
       (error as? StreamError)?.message
-        == "Bitmap migration stream buffer allocation request is too large"
+        == "Bitmap migration stream buffer allocation request is too large: \(byteCount) bytes; the limit "
+        + "is 10240"
+    }
+  }
+
+  @Test(
+    "flags that nobody knows are refused, and none at all",
+    arguments: [
+      [0], [0x80, 0], [0x81, 0x20], [0x80, 0x81, 0, 0x20], [0x80, 0x80, 1, 0x20],
+    ])
+  func unknownFlags(bytes: [UInt8]) {
+    var parser = DirtyBitmapChunkParser()
+    parser.append(bytes)
+    #expect {
+      try parser.next()
+    } throws: { error in
+      (error as? StreamError)?.code == .malformed
     }
   }
 }
