@@ -153,6 +153,8 @@ import Testing
         status = info["status"]?.string ?? ""
         if status == "failed" { infos.append(info) }
       }
+      // snapjob's events come from another thread than its replies: the last one may be under way still.
+      while migrations(of: qmp).last != status { try qmp.execute("query-version") }
     }
     #expect(migrations(of: ours) == migrations(of: vm.qmp))
     let descriptions = infos.map { $0["error-desc"]?.string ?? "" }
