@@ -43,10 +43,10 @@ public enum BitmapMappingText {
     of text: String, from source: String
   ) throws(QMPError) -> [QMPValue] {
     let value: QMPValue
-    do {
+    do throws(QMPError) {
       value = try QMPValue(parsing: text)
     } catch {
-      throw refusal("\(source) is no JSON: \(error)")
+      throw refusal("\(source) is no JSON: \(error.desc)")
     }
     switch value["block-bitmap-mapping"] ?? value {
     case .array(let nodes): return nodes

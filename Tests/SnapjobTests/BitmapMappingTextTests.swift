@@ -51,6 +51,14 @@ import Testing
     #expect(throws: QMPError.self) { _ = try value("map.json", file: "5") }
   }
 
+  @Test func whereJSONIsBrokenIsToldInOneSentence() {
+    #expect {
+      _ = try value("[{")
+    } throws: { error in
+      (error as? QMPError)?.desc == "--mapping is no JSON: JSON parse error, premature EOI"
+    }
+  }
+
   @Test func aRuleThatTheShortFormBreaksIsToldInQEMUsWords() {
     #expect {
       _ = try value("n/b=1/x")

@@ -156,7 +156,8 @@ struct LivePlan: Sendable, Hashable {
       throw JobError(
         .conflict,
         "\(member.node.name): the disk has dirty bitmaps (\(member.disk.bitmaps.joined(separator: ", "))"
-          + "), and QEMU loads no snapshot then. Remove them first")
+          + "), and QEMU loads no snapshot then. Shut the machine down, and load it from the files: the bitmaps "
+          + "are kept, and mark what the load changes; or remove them first")
     }
     let keepers = members.filter { $0.snapshots(called: request.tag)[0].vmStateSize > 0 }
     let wanted = keepers.first { $0.node.name.description == request.vmstate } ?? keepers.first

@@ -7,7 +7,8 @@ struct BitmapClearCommand: Verb {
     commandName: "clear",
     abstract: "Mark nothing as changed any more.",
     discussion: """
-      What is written from now on is marked again. To clear a bitmap at the very moment of a snapshot, use both as actions of one transaction; see snapjob qmp.
+      What is written from now on is marked again. To clear a bitmap at the very moment of a snapshot: \
+      snapjob save --tag TAG --clear-bitmap NAME, which is one commit.
 
       Examples:
         snapjob bitmap clear disk0 daily
