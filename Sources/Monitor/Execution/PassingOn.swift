@@ -57,8 +57,12 @@ extension CommandContext {
       let machine = try? machine(), let address = machine.monitor,
       let names = try await services.live.blockNodes(of: machine, at: address)
     else { return nil }
-    return try await services.live.execute(
-      command, arguments?.renamingNodes(names), at: address)
+    do throws(QMPError) {
+      return try await services.live.execute(
+        command, arguments?.renamingNodes(names), at: address)
+    } catch {
+      throw error.asBitmapRefusal
+    }
   }
 
   /// Whether a transaction is one that QEMU knows: it has no snapshot jobs among its actions.

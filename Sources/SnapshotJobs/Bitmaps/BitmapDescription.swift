@@ -69,7 +69,7 @@ extension Node {
     } catch let error as JobError {
       throw error
     } catch let error as Qcow2Error where error.path == nil {
-      throw JobError(error)
+      throw JobError(error, aboutBitmap: bitmap, of: name.description)
     } catch {
       throw JobError(wrapping: error, node: name.description)
     }

@@ -116,13 +116,25 @@ extension JobError {
       error = Qcow2Error(
         error.code, "Can't make bitmap '\(name)' persistent in '\(node)': \(error.message)")
     }
-    if error.message.hasSuffix("is inconsistent and cannot be used") {
-      error = Qcow2Error(
+    if case .add = action, error.path == nil, error.code == .malformed {
+      // It is about what was asked for, not about what is in the image.
+      self.init(.usage, error.message)
+    } else {
+      self.init(error, aboutBitmap: action.name, of: action.node)
+    }
+  }
+
+  /// A failure of the image engine that is about a bitmap and not about the file.
+  init(_ error: Qcow2Error, aboutBitmap name: String, of node: String) {
+    guard error.message.hasSuffix("is inconsistent and cannot be used") else {
+      self.init(error)
+      return
+    }
+    self.init(
+      Qcow2Error(
         error.code,
         "\(error.message). To have it record again, with the whole disk counted as changed: "
-          + "snapjob bitmap repair \(action.node) \(action.name)")
-    }
-    self.init(error)
+          + "snapjob bitmap repair \(node) \(name)"))
   }
 }
 

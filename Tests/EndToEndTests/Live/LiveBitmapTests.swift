@@ -43,6 +43,14 @@ import Testing
       """)
     #expect(try list().map { $0["dirty-bytes"]?.int } == [65536, 0, 0])
 
+    for (verb, name, status) in [
+      ("add", "daily", 5), ("add", "", 64), ("remove", "none", 4), ("clear", "none", 4),
+    ] {
+      let refusal = try bench.attempt("bitmap", verb, "system", name)
+      #expect(refusal.status == Int32(status), "\(refusal.failure())")
+    }
+    let coarse = try bench.attempt("bitmap", "add", "system", "x", "--granularity", "3k")
+    #expect(coarse.status == 64, "\(coarse.failure())")
     let harm = try bench.attempt(
       "qmp", "block-dirty-bitmap-merge",
       #"{"node": "data", "target": "daily", "bitmaps": []}"#)
@@ -88,7 +96,7 @@ import Testing
     #expect(try program.run("bitmap", "list").text.contains("inconsistent"))
     let refusal = try program.attempt(["bitmap", "show", "root", "daily"])
     #expect(refusal.status == 5, "\(refusal.failure())")
-    #expect(refusal.standardError.contains("is inconsistent and cannot be used"))
+    #expect(refusal.standardError.contains("snapjob bitmap repair root daily"))
     let clear = try program.attempt(["bitmap", "clear", "root", "daily"])
     #expect(clear.status == 5 && clear.standardError.contains("snapjob bitmap repair root daily"))
     try program.run("bitmap", "repair", "root", "daily")
