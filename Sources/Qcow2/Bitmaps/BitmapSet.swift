@@ -71,7 +71,8 @@ public struct BitmapSet: Sendable {
 
   /// Whether there is a bitmap of this name.
   public func contains(_ name: String) -> Bool {
-    members.contains { $0.bitmap.nameBytes == Array(name.utf8) }
+    let bytes = Array(name.utf8)
+    return members.contains { $0.bitmap.nameBytes == bytes }
   }
 
   /// The bits of a bitmap.
@@ -125,7 +126,8 @@ public struct BitmapSet: Sendable {
 
   /// The position of the bitmap of a name.
   private func position(of name: String) throws(Qcow2Error) -> Int {
-    let found = members.indices.filter { members[$0].bitmap.nameBytes == Array(name.utf8) }
+    let bytes = Array(name.utf8)
+    let found = members.indices.filter { members[$0].bitmap.nameBytes == bytes }
     guard let first = found.first else {
       throw Qcow2Error.notFound("Dirty bitmap '\(name)' not found")
     }
@@ -174,8 +176,8 @@ public struct BitmapSet: Sendable {
     guard members.count < BitmapLimits.count else {
       throw .overLimit("Maximum number of persistent bitmaps is already reached")
     }
-    let byteCount = (bitmaps.map(\.nameBytes.count) + [name.utf8.count]).reduce(0) {
-      $0 + BitmapDirectoryEntry.byteCount(nameByteCount: $1)
+    let byteCount = members.reduce(BitmapDirectoryEntry.byteCount(nameByteCount: name.utf8.count)) {
+      $0 + BitmapDirectoryEntry.byteCount(nameByteCount: $1.bitmap.nameBytes.count)
     }
     guard byteCount <= BitmapLimits.directoryByteCount else {
       throw .overLimit("Not enough space in the bitmap directory")
