@@ -83,6 +83,14 @@ public struct BitmapSet: Sendable {
     try content(of: members[try usablePosition(of: name)])
   }
 
+  /// The bits of a bitmap by its position in ``bitmaps``, which costs no search among thousands of them.
+  ///
+  /// - Throws: ``Qcow2Error``: conflict if it is inconsistent; malformed or io if its bits cannot be read.
+  public func content(at index: Int) throws(Qcow2Error) -> BitmapContent {
+    try checkConsistency(at: index)
+    return try content(of: members[index])
+  }
+
   /// The bits of a bitmap that has this name, whatever it is worth: an inconsistent one has none.
   ///
   /// - Throws: as ``content(of:)``, but for inconsistent bitmaps.
@@ -141,10 +149,15 @@ public struct BitmapSet: Sendable {
 
   private func usablePosition(of name: String) throws(Qcow2Error) -> Int {
     let position = try position(of: name)
-    guard !members[position].bitmap.isInconsistent else {
-      throw Qcow2Error.conflict("Bitmap '\(name)' is inconsistent and cannot be used")
-    }
+    try checkConsistency(at: position)
     return position
+  }
+
+  private func checkConsistency(at position: Int) throws(Qcow2Error) {
+    let bitmap = members[position].bitmap
+    guard !bitmap.isInconsistent else {
+      throw Qcow2Error.conflict("Bitmap '\(bitmap.name)' is inconsistent and cannot be used")
+    }
   }
 
   /// Checks that there is a bitmap of this name that can be believed.

@@ -29,12 +29,12 @@ extension Node {
   public func bitmaps() throws(JobError) -> [BitmapDescription] {
     try look { image in
       let holder = image.bitmaps.isEmpty ? nil : image.writer()?.description
-      return try image.bitmaps.map { bitmap in
+      let set = BitmapSet(image)
+      return try set.bitmaps.enumerated().map { index, bitmap in
         let isKnown = holder == nil && !bitmap.isInconsistent
         return BitmapDescription(
           bitmap: bitmap,
-          dirtyByteCount: isKnown
-            ? try image.bitmapContent(named: bitmap.name).dirtyByteCount : nil,
+          dirtyByteCount: isKnown ? try set.content(at: index).dirtyByteCount : nil,
           holder: holder)
       }
     }

@@ -99,6 +99,9 @@ import Testing
     #expect(
       try message { _ = try set.content(of: "b0") }
         == "Bitmap 'b0' is inconsistent and cannot be used")
+    #expect(
+      try message { _ = try set.content(at: 1) }
+        == "Bitmap 'b1' is inconsistent and cannot be used")
 
     opened.unlock()
     try image.edit { try $0.repair("b1") }
