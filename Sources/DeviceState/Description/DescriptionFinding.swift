@@ -24,6 +24,8 @@ extension StreamCursor {
     // `00 · 06 · length u32 · text`: the control character is one of the length's bytes.
     for start in control + 1...control + 4 where start >= 14 && start < end {
       let bytes = try peek(at: start - 6, 7)
+      // A file may have become shorter meanwhile.
+      guard bytes.count == 7 else { return nil }
       let length = bytes[2..<6].reduce(0) { $0 << 8 | UInt64($1) }
       if bytes[0] == SectionType.endOfFile.rawValue,
         bytes[1] == SectionType.description.rawValue, bytes[6] == UInt8(ascii: "{"),

@@ -172,14 +172,19 @@ public struct DirtyBitmapReceiver: Sendable {
         "Unknown flags in migrated dirty bitmap header: \(String(flags.unknown, radix: 16))")
     }
     guard bitmaps.count < DirtyBitmapLimits.bitmapCount else { throw Self.tooMany }
+    let announced = ReceivedBitmap(
+      node: disk.node, name: entry.name, granularity: granularity, diskSize: disk.size,
+      isEnabled: flags.contains(.enabled),
+      isPersistent: entry.transform?.persistent ?? flags.contains(.persistent))
+    guard announced.byteCount <= DirtyBitmapLimits.bitmapByteCount else {
+      throw StreamError(
+        .overLimit,
+        "Too much space will be occupied by the bitmap '\(entry.name)'. Use larger granularity")
+    }
     bitmap = .announced(bitmaps.count)
     indices[BitmapName(node: disk.node, name: entry.name)] = bitmaps.count
-    bitmaps.append(
-      ReceivedBitmap(
-        node: disk.node, name: entry.name, granularity: granularity, diskSize: disk.size,
-        isEnabled: flags.contains(.enabled),
-        isPersistent: entry.transform?.persistent ?? flags.contains(.persistent)))
-    announcedByteCount += bitmaps[bitmaps.count - 1].byteCount
+    bitmaps.append(announced)
+    announcedByteCount += announced.byteCount
   }
 
   private mutating func complete(_ index: Int) throws(StreamError) {

@@ -58,7 +58,7 @@ public struct ReceivedBitmap: Sendable, Hashable {
 extension ReceivedBitmap {
   /// Takes a run of bits.
   ///
-  /// - Returns: how many bytes of bits that are not all 0 it had.
+  /// - Returns: how many bytes of memory it takes; none for bits that are all 0.
   /// - Throws: ``StreamError`` if it does not continue what has come, or not fit the disk.
   mutating func take(_ bits: DirtyBitmapBits) throws(StreamError) -> UInt64 {
     guard !isComplete else { throw misplaced(bits, "comes after its end") }
@@ -89,7 +89,7 @@ extension ReceivedBitmap {
     guard bytes.contains(where: { $0 != 0 }) else { return 0 }
     let offset = bits.firstSector / sectorsPerGranule / 8
     runs.append(Run(byteOffset: offset, bytes: bytes))
-    return byteCount
+    return byteCount + DirtyBitmapLimits.runByteCount
   }
 
   /// Bits beyond the disk's end mean nothing.

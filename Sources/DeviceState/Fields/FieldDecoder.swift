@@ -26,12 +26,14 @@ private struct FieldDecoder {
   var reader: ByteReader
   var fields: [DeviceField] = []
   private var rest = StreamLimits.decodedFieldCount
+  private var pathRest = StreamLimits.decodedPathByteCount
 
   init(_ payload: [UInt8]) { reader = ByteReader(payload) }
 
   mutating func read(_ content: StructDescription, path: String) throws(StreamError) {
     for field in content.fields {
       let name = path + field.name + (field.index.map { "[\($0)]" } ?? "")
+      try charge(name)
       if let structure = field.structure {
         try read(structure, field, path: name)
       } else {
@@ -41,6 +43,15 @@ private struct FieldDecoder {
     for subsection in content.subsections {
       try readHeader(of: subsection)
       try read(subsection, path: path + subsection.name + ".")
+    }
+  }
+
+  private mutating func charge(_ path: String) throws(StreamError) {
+    pathRest -= path.utf8.count
+    guard pathRest >= 0 else {
+      throw StreamError(
+        .overLimit,
+        "the names of a state's fields have more than \(StreamLimits.decodedPathByteCount) bytes")
     }
   }
 

@@ -26,6 +26,8 @@ public enum StreamLimits {
   public static let decodedByteCount: UInt64 = 1 << 23
   /// Fields of one device's state, each of an array of structs counted.
   public static let decodedFieldCount = 1 << 17
+  /// Bytes of the paths to these fields together; those of QEMU's devices have less than 100 each.
+  public static let decodedPathByteCount = 1 << 24
   /// Places in a stream without a description that look like the end of a section.
   public static let footerCandidateCount = 1 << 16
 }

@@ -304,6 +304,11 @@ public struct BitmapSet: Sendable {
     for position in members.indices {
       let bitmap = members[position].bitmap
       guard !bitmap.isInconsistent, bitmap.isEnabled || old.size != new.size else { continue }
+      guard size > 0 else {
+        throw .unsupported(
+          "the disk would have no byte, and QEMU opens no such disk with bitmaps; remove bitmap "
+            + "'\(bitmap.name)' first")
+      }
       // Where the bits would become too many, that is told before anything is written.
       _ = try BitmapContent(size: size, granularityBits: bitmap.granularityBits)
       members[position].loads.append(

@@ -3,6 +3,7 @@ extension ImageDraft {
   /// and estimates what is to be written.
   mutating func settleBitmaps(_ checkpoint: @escaping Checkpoint) throws {
     guard bitmaps.isChanged else { return }
+    try bitmaps.checkKept()
     try bitmaps.settle(checkpoint)
     for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
       for index in 0..<run.count { structureClusters[run[index], default: 0] += 1 }
@@ -39,6 +40,16 @@ extension ImageDraft {
 }
 
 extension BitmapSet {
+  /// Refuses to write the entries of bitmaps anew that have something nobody knows, extra data for example.
+  fileprivate func checkKept() throws(Qcow2Error) {
+    for member in members {
+      guard let stored = member.stored else { continue }
+      guard stored.isSound(diskSize: image.header.size, image.geometry) else {
+        throw .malformed("Bitmap '\(stored.printableName)' doesn't satisfy the constraints")
+      }
+    }
+  }
+
   /// What the directory on disk says of bitmaps that will have no bits any more.
   var releasedEntries: Set<BitmapDirectoryEntry> {
     let kept = members.filter { !($0.loads.isEmpty && $0.content?.isClean == true) }

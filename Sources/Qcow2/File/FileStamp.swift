@@ -14,4 +14,9 @@ public struct FileStamp: Sendable, Hashable, Codable {
     self.modified = modified
     self.changed = changed
   }
+
+  /// Whether nobody has written to the file in between, whatever became of its owner, mode and name.
+  public func hasSameContent(as other: FileStamp) -> Bool {
+    length == other.length && modified == other.modified
+  }
 }

@@ -24,8 +24,8 @@ public struct DeviceStateNote: Sendable, Hashable {
   /// The name of the file beside the catalog in which it waits for the next save; nil where a snapshot keeps
   /// it.
   public var file: String?
-  /// Length and times of the image since snapjob wrote it; of version 2 images, which have no other sign of
-  /// foreign writes.
+  /// Length and times of the image since snapjob wrote it; nil of block devices, and where the process ended
+  /// before it could look.
   public var stamp: FileStamp?
 
   /// Makes a note.

@@ -163,10 +163,11 @@ extension Image {
   /// Whether nobody but the jobs of a catalog has written since a note was made.
   fileprivate func isUntouched(since note: DeviceStateNote, _ catalog: CatalogID) -> Bool {
     // Where another catalog has left its mark, it may have covered a foreign write.
-    guard marks.catalog == catalog else { return false }
-    if version >= 3 { return hasMarker }
-    guard !isBlockDevice, let stamp = note.stamp else { return false }
-    return (try? self.stamp()) == stamp
+    guard marks.catalog == catalog, version < 3 || hasMarker else { return false }
+    if !isBlockDevice, let stamp = note.stamp, (try? self.stamp()) == stamp { return true }
+    // QEMU leaves the marker where it opens an image for reading first, as a backing file, and writes to it
+    // then (block-commit). With the marker nobody else has taken a snapshot.
+    return version >= 3 && (try? hasSnapshotOfActiveState()) == true
   }
 }
 

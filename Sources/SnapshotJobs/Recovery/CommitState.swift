@@ -60,10 +60,13 @@ enum CommitState: Sendable {
     return .foreign("it is not the image that was prepared")
   }
 
-  /// Version 2 has no marker bit: length and times must be those after prepare.
+  /// Length and times must be those after prepare: version 2 has no marker bit, and QEMU leaves it where it
+  /// opens an image for reading first, as a backing file, and writes to it then (block-commit). Of version 3
+  /// the times of the content are enough, and a block device has none.
   private static func isUntouched(_ image: Image, _ commit: ImageCommit) -> Bool {
-    guard commit.version < 3 else { return true }
-    return (try? image.stamp()) == commit.stamp
+    if commit.version >= 3, image.isBlockDevice { return true }
+    guard let stamp = try? image.stamp() else { return false }
+    return commit.version < 3 ? stamp == commit.stamp : stamp.hasSameContent(as: commit.stamp)
   }
 
   /// Whether recovery could look at the image now; it is opened and let go of.

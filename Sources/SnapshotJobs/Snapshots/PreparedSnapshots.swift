@@ -101,11 +101,11 @@ struct PreparedSnapshots: PreparedWork {
     if let failure { throw failure }
   }
 
-  /// Notes what version 2 images look like from now on. Where that fails their device state counts as
-  /// outdated, no more.
+  /// Notes what the images look like from now on. Where that fails the device state of version 2 images counts
+  /// as outdated, no more.
   private func stamp(_ members: [Member], _ id: (Member) -> CommitID?) {
     var stamps: [CommitID: FileStamp] = [:]
-    for member in members where member.prepared.image.version < 3 {
+    for member in members where !member.prepared.image.isBlockDevice {
       if let id = id(member), let stamp = try? member.prepared.image.stamp() { stamps[id] = stamp }
     }
     if !stamps.isEmpty { try? locked.log.stampDeviceStates(stamps) }

@@ -208,4 +208,16 @@ import Testing
       }
     }
   }
+
+  @Test func aBitmapThatNoImageCouldKeepIsRefusedWhenItIsAnnounced() {
+    let disk = DirtyBitmapDestination.Disk(node: "large", size: 1 << 61, bitmapNames: [])
+    var receiver = DirtyBitmapReceiver(
+      DirtyBitmapDestination(disks: [disk], mapping: nil), unknownAliases: .refused)
+    let start = DirtyBitmapChunk.Body.start(granularity: 512, flags: .enabled)
+    let error = #expect(throws: StreamError.self) {
+      try receiver.take(Self.chunk("large", "b0", start))
+    }
+    #expect(error?.code == .overLimit)
+    #expect(receiver.announcedByteCount == 0)
+  }
 }

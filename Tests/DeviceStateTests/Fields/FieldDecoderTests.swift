@@ -75,4 +75,19 @@ import Testing
     }
     #expect(error?.code == .overLimit)
   }
+
+  @Test func `Names that would take far more memory than the state are refused`() throws {
+    let byte = FieldDescription(name: "n", type: "uint8", byteCount: 1)
+    let state = StructDescription(
+      name: "s",
+      fields: [
+        FieldDescription(
+          name: String(repeating: "x", count: 1 << 16), type: "struct", byteCount: 1, count: 1000,
+          structure: StructDescription(name: "i", fields: [byte]))
+      ])
+    let error = #expect(throws: StreamError.self) {
+      try state.fields(of: [UInt8](repeating: 0, count: 1000))
+    }
+    #expect(error?.code == .overLimit)
+  }
 }

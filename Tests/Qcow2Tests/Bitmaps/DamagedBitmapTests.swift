@@ -119,4 +119,18 @@ import Testing
       }
     }
   }
+
+  @Test("What nobody knows of a bitmap is not lost by a change of another one")
+  func unknownFlags() throws {
+    let image = try makeImage()
+    let ext = try #require(try image.open().area.bitmapsExtension())
+    // Extra data compatible, and enabled.
+    try image.poke(UInt32(6), at: ext.directoryOffset.bytes + 12)
+    let before = try image.bytes()
+    let error = try #require(throws: Qcow2Error.self) {
+      try image.edit { try $0.setEnabled(false, "b1") }
+    }
+    #expect(error.message == "Bitmap 'b0' doesn't satisfy the constraints")
+    #expect(try image.bytes() == before)
+  }
 }

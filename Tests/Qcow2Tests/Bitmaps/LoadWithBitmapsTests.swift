@@ -154,4 +154,22 @@ import Testing
     #expect(
       try image.open().bitmapContent(named: "b").dirtyRanges() == [65536 * 3..<65536 * 5])
   }
+
+  @Test("A load that leaves the disk without a byte is refused: QEMU would not open the image again")
+  func noBytes() throws {
+    let image = try TestImage(size: "0")
+    try image.commit {
+      try $0.takeSnapshot(tag: "none", date: .init(seconds: 1, nanoseconds: 2))
+    }
+    try QemuImg.resize(image.path, to: "1M")
+    try QemuBitmaps.add("b", to: image.path)
+    let error = try #require(throws: Qcow2Error.self) {
+      var draft = try image.draft()
+      try draft.load(position: 0)
+    }
+    #expect(error.message.contains("remove bitmap 'b' first"))
+    try image.edit { try $0.remove("b") }
+    try image.commit { try $0.load(position: 0) }
+    try QemuIO.run(["flush"], on: image.path)
+  }
 }

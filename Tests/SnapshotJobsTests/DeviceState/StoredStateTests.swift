@@ -93,6 +93,33 @@ import Testing
     try expectAgreement(nodes)
   }
 
+  @Test(arguments: [true, false])
+  func `what was committed into a disk from an overlay outdates it, marker or not`(
+    isSaved: Bool
+  ) async throws {
+    try await bench.succeed(.load("live", on: nodes), on: nodes)
+    if !isSaved {
+      // Without a snapshot of the same content only length and times tell.
+      try await bench.succeed(.delete("live", on: [nodes[1]]), on: nodes)
+      #expect(try bench.hasState(nodes))
+    }
+    try nodes[1].writeThroughOverlay()
+    #expect(try Image.open(nodes[1].path, for: .peek).hasMarker)
+    let result = try await bench.succeed(save("second"), on: nodes)
+    #expect(result.remarks.first?.contains("disk1: another program has written to") == true)
+    #expect(try nodes[0].state("second") == nil)
+    #expect(try !bench.hasState(nodes))
+    try expectAgreement(nodes)
+  }
+
+  @Test func `another owner, mode or date of a disk's file is no write where a snapshot proves it`()
+    async throws
+  {
+    try await bench.succeed(.load("live", on: nodes), on: nodes)
+    for node in nodes { try Command.run("touch", [node.path]) }
+    #expect(try bench.hasState(nodes))
+  }
+
   @Test func `marks of jobs that were given up do not hide what a guest has written`()
     async throws
   {

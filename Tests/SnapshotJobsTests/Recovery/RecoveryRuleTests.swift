@@ -49,6 +49,18 @@ import Testing
     try expectAgreement(nodes)
   }
 
+  @Test(arguments: [[], [1]])
+  func `what was committed into a disk from an overlay is never lost, marker or not`(
+    published: [Int]
+  ) throws {
+    _ = try bench.interrupt(.save("new", on: nodes), on: nodes, published: published)
+    try nodes[0].writeThroughOverlay()
+    let content = try QemuImg.contentDigest(nodes[0].path)
+    _ = try settle()
+    #expect(try QemuImg.contentDigest(nodes[0].path) == content)
+    #expect(try tags(nodes) == [["old"], ["old"], ["old"]])
+  }
+
   @Test func `rule 2: while a disk is held nothing is written and commands are refused`()
     async throws
   {

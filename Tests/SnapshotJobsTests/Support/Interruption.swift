@@ -93,4 +93,15 @@ extension Node {
   func writeAsGuest(_ byte: UInt8 = 0xee) throws {
     try QemuIO.write(byte, at: 900 << 10, length: 4096, in: path)
   }
+
+  /// Writes as a guest does whose disk is an overlay of this one, which is committed then: QEMU opens the image
+  /// for reading, and for writing only later, and leaves the marker.
+  func writeThroughOverlay(_ byte: UInt8 = 0xee) throws {
+    let overlay = "\(path).overlay"
+    try Command.run(
+      "qemu-img", ["create", "-q", "-f", "qcow2", "-b", path, "-F", "qcow2", overlay])
+    try QemuIO.write(byte, at: 900 << 10, length: 4096, in: overlay)
+    try Command.run("qemu-img", ["commit", "-q", overlay])
+    try Command.run("rm", [overlay])
+  }
 }
