@@ -1,7 +1,8 @@
 extension ImageDraft {
   /// Writes guest data into the active state: clusters are allocated, and shared ones copied.
   ///
-  /// Everything stays in memory until the draft is prepared.
+  /// Everything stays in memory until the draft is prepared. Data are written before a snapshot is taken, not
+  /// after it in the same draft.
   ///
   /// - Parameters:
   ///   - bytes: the data.
@@ -11,6 +12,11 @@ extension ImageDraft {
     do throws(Qcow2Error) {
       guard !geometry.hasExtendedL2, image.header.cryptMethod == 0 else {
         throw Qcow2Error.unsupported("guest data cannot be written into this kind of image")
+      }
+      // Tables and data that only this draft has may be the snapshot's as well.
+      guard newL1s.isEmpty else {
+        throw Qcow2Error.unsupported(
+          "a draft that has taken a snapshot takes no more guest data; commit it first")
       }
       guard offset <= size, UInt64(bytes.count) <= size - offset else {
         throw Qcow2Error.overLimit("the data end behind the end of the disk (\(size) bytes)")

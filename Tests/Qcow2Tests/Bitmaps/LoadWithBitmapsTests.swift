@@ -155,7 +155,7 @@ import Testing
       try image.open().bitmapContent(named: "b").dirtyRanges() == [65536 * 3..<65536 * 5])
   }
 
-  @Test("A load that leaves the disk without a byte is refused: QEMU would not open the image again")
+  @Test("A load that leaves the disk without a byte is refused: QEMU would not open it again")
   func noBytes() throws {
     let image = try TestImage(size: "0")
     try image.commit {

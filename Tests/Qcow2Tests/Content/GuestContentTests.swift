@@ -120,4 +120,16 @@ import Testing
     try draft.write([], at: 1 << 20)
     try draft.write([1], at: (1 << 20) - 1)
   }
+
+  @Test("A write behind a snapshot of the same draft is refused, and the snapshot is as taken")
+  func writeAfterSnapshot() throws {
+    let image = try TestImage(size: "1M", ["cluster_size=4096"])
+    try image.commit { draft in
+      try draft.write([1, 1, 1], at: 0)
+      try draft.takeSnapshot(tag: "a", date: .init(seconds: 0, nanoseconds: 0))
+      #expect(throws: Qcow2Error.self) { try draft.write([2, 2, 2], at: 0) }
+    }
+    var reader = try GuestReader(image.open(), snapshot: 0)
+    #expect(try read(&reader, 0, 4) == [1, 1, 1, 0])
+  }
 }
