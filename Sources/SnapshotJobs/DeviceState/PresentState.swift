@@ -177,12 +177,14 @@ extension PresentState.Source {
   func open(_ images: OpenImages) throws(Qcow2Error) -> any VMStateSource {
     switch self {
     case .snapshot(let member, let position):
-      try VMStateReader(
-        try Image.open(
-          images.members[member].node.path, for: .peek, access: images.files),
-        snapshot: position)
+      let image = images.members[member].image
+      let file = try Image.open(image.path, for: .peek, access: images.files)
+      guard file.identity == image.identity else {
+        throw .conflict("another file has taken the place of \(image.path); start again")
+      }
+      return try VMStateReader(file, snapshot: position)
     case .file(let name):
-      try StateFile(
+      return try StateFile(
         opening: "\(images.log.stagedStateDirectory)/\(name)", access: PosixFileAccess())
     }
   }

@@ -135,7 +135,18 @@ struct RecordSettlement {
     try CommitSteps.publish(
       rest,
       fence: CommitSteps.needsFence(record.nature, imageCount: record.images.count))
+    stampDeviceStates()
     return try close(.done("The commit was brought to its end on every disk."))
+  }
+
+  /// Notes what version 3 images look like from now on, for the device states that go with them.
+  private func stampDeviceStates() {
+    var stamps: [CommitID: FileStamp] = [:]
+    for (commit, state) in zip(record.images, states) where commit.version >= 3 {
+      guard let id = commit.id, let image = state.image, !image.isBlockDevice else { continue }
+      if let stamp = try? image.stamp() { stamps[id] = stamp }
+    }
+    if !stamps.isEmpty { try? log.stampDeviceStates(stamps) }
   }
 
   private func back() throws -> Outcome {
