@@ -39,6 +39,8 @@ extension Catalog: CommitLog {
     try database.writeDurably { db in
       try CommitTable(db).close(id, note: note, at: Clock.now())
     }
+    // What has waited for this commit is memory of a machine: it goes as soon as it may.
+    try? removeStateLeftovers()
   }
 
   /// Notes, so that it survives a power failure, that a record does not count should it turn up.

@@ -63,7 +63,7 @@ struct CommitTable {
         image.stamp.changed,
       ])
     if let note = image.deviceState, let id = image.id {
-      try DeviceStateTable(db).insert(note, of: id, at: Clock.now())
+      try DeviceStateTable(db).insert([(image.path, note)], of: id, at: Clock.now())
     }
   }
 
@@ -85,10 +85,29 @@ struct CommitTable {
     try db.execute(
       sql: "UPDATE commit_record SET closed = ?, note = ? WHERE id = ? AND closed IS NULL",
       arguments: [time.microseconds, note, id.bytes.asData])
-    if db.changesCount > 0 { return try DeviceStateTable(db).settle(id, isDone: note == nil) }
+    if db.changesCount > 0 { return try settleDeviceStates(of: id, isDone: note == nil) }
     guard try contains(id) else {
       throw JobError(.notFound, "The catalog has no commit \(id)")
     }
+  }
+
+  private func settleDeviceStates(of id: CommitID, isDone: Bool) throws {
+    let images = try images(of: id)
+    for image in images {
+      guard let commit = image.id else { continue }
+      try DeviceStateTable(db).settle(commit, isDone: isDone, paths: [image.path])
+    }
+  }
+
+  private func images(of id: CommitID) throws -> [ImageCommit] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT commit_image.* FROM commit_image
+        JOIN commit_record ON commit_record.number = commit_image.record
+        WHERE commit_record.id = ?
+        """, arguments: [id.bytes.asData]
+    ).map(image)
   }
 
   /// Notes that a record does not count, should it turn up.

@@ -33,6 +33,9 @@ struct CatalogMigrations: Sendable {
     CatalogMigration(name: "3-device-state") { db in
       try db.execute(sql: deviceStateSchema)
     },
+    CatalogMigration(name: "5-device-state-by-tree") { db in
+      try db.execute(sql: deviceStateByTreeSchema)
+    },
   ])
 
   /// The schema version that these steps lead to.

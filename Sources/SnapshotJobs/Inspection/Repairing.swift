@@ -22,9 +22,6 @@ extension ImageAccess {
           "it belongs to a commit that is not settled (job "
             + "\(record.jobs.map(\.description).joined(separator: ", "))). See: snapjob recover")
       }
-      let member = OpenImages.Member(
-        node: Node(name: try NodeName("image"), path: path), image: image)
-      try StateTransition(carrying: [nil], of: [member], log: log).strikeOut(in: log)
       return try image.repair(scope, commit: CommitID(), catalog: log.catalogID)
     } catch let error as Qcow2Error {
       throw error.in(path)

@@ -135,18 +135,8 @@ struct RecordSettlement {
     try CommitSteps.publish(
       rest,
       fence: CommitSteps.needsFence(record.nature, imageCount: record.images.count))
-    stampDeviceStates()
+    StagedStates.note(rest.compactMap(\.finished), in: log)
     return try close(.done("The commit was brought to its end on every disk."))
-  }
-
-  /// Notes what version 3 images look like from now on, for the device states that go with them.
-  private func stampDeviceStates() {
-    var stamps: [CommitID: FileStamp] = [:]
-    for (commit, state) in zip(record.images, states) where commit.version >= 3 {
-      guard let id = commit.id, let image = state.image, !image.isBlockDevice else { continue }
-      if let stamp = try? image.stamp() { stamps[id] = stamp }
-    }
-    if !stamps.isEmpty { try? log.stampDeviceStates(stamps) }
   }
 
   private func back() throws -> Outcome {
@@ -328,5 +318,14 @@ struct RecordSettlement {
       case .published, .ready, .touched: nil
       }
     }
+  }
+}
+
+extension CommitSteps.Target {
+  /// What the image's file looks like, for a state that waits: nobody has written to it before recovery did.
+  fileprivate var finished: StagedStateStamp? {
+    guard !image.isBlockDevice, let commit = after.marks?.last, let stamp = try? image.stamp()
+    else { return nil }
+    return StagedStateStamp(commit: commit, path: image.path, old: nil, new: stamp)
   }
 }
