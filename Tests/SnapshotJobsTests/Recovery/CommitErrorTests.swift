@@ -151,16 +151,12 @@ private final class UnsureLog: CommitLog {
     return try catalog.knows(id)
   }
   var stagedStateDirectory: String { catalog.stagedStateDirectory }
-  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote] {
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: CommitNotes] {
     try requireUse()
     return try catalog.deviceStates(of: commits)
   }
-  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {
+  func note(_ stamps: [StagedStateStamp]) throws(JobError) {
     try requireUse()
-    try catalog.forgetDeviceStates(states)
-  }
-  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError) {
-    try requireUse()
-    try catalog.stampDeviceStates(stamps)
+    try catalog.note(stamps)
   }
 }

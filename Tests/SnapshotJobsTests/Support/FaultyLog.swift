@@ -60,19 +60,13 @@ struct FaultyLog: CommitLog {
 
   var stagedStateDirectory: String { catalog.stagedStateDirectory }
 
-  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote] {
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: CommitNotes] {
     try storage.requirePower()
     return try catalog.deviceStates(of: commits)
   }
 
-  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {
-    try storage.passCatalog()
-    try catalog.forgetDeviceStates(states)
-    try storage.passCatalog()
-  }
-
-  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError) {
+  func note(_ stamps: [StagedStateStamp]) throws(JobError) {
     try storage.requirePower()
-    try catalog.stampDeviceStates(stamps)
+    try catalog.note(stamps)
   }
 }
