@@ -105,6 +105,8 @@ extension CommitRecovery {
     let recovery: CommitRecovery
     var claim: CommitClaim?
     var places: [MemberPlace?]
+    /// The members that were fenced until recovery came: nobody else has written to them.
+    var published: Set<Int> = []
     var failure: JobError?
 
     private var log: any CommitLog { recovery.log }
@@ -145,6 +147,7 @@ extension CommitRecovery {
           at: index)
       case .write(let sector, let index, let source):
         try write(intent.members[source].sectors[sector], index)
+        if sector == .after { published.insert(index) }
         worker.succeeded(action)
       case .rewrite(let index):
         guard let file = places[index]?.file, let sector = try Self.converting({ () throws(Qcow2Error) in try file.read() })
@@ -223,14 +226,12 @@ extension CommitRecovery {
       return Set(worker.outcomes.indices.filter { worker.outcomes[$0] == .confirmed || isUnknown })
     }
 
-    /// What the files look like now, for a state that waits: nobody has written to them before recovery did.
+    /// What the files look like now that were fenced, for a state that waits.
     private func noteStagedStates(_ worker: RecoveryWorker) {
       guard worker.decision == .record else { return }
       StagedStates.note(
-        worker.outcomes.indices.compactMap { index in
-          guard worker.outcomes[index] == .confirmed,
-            let stamp = try? places[index]?.file?.stamp()
-          else { return nil }
+        published.compactMap { index in
+          guard worker.outcomes[index] == .confirmed, let stamp = try? places[index]?.file?.stamp() else { return nil }
           return StagedStateStamp(
             commit: intent.id, path: intent.members[index].path, old: nil, new: stamp)
         }, in: log)
