@@ -86,12 +86,9 @@ public final class JobRunner: Sendable {
     for request in requests where !names.insert(request.record.id).inserted {
       throw .jobIDInUse(request.record.id)
     }
-    let number = try ledger.store.insert(requests.map(\.record))
-    let jobs = requests.map { request in
-      var record = request.record
-      record.transaction = number
-      record.status = .created
-      return Job(record, work: request.work, ledger: ledger)
+    let records = try ledger.store.insert(requests.map(\.record))
+    let jobs = zip(records, requests).map { record, request in
+      Job(record, work: request.work, ledger: ledger)
     }
     do {
       try onceCreated()
@@ -116,7 +113,7 @@ public final class JobRunner: Sendable {
   }
 
   func withLiveProgress(_ record: JobRecord) -> JobRecord {
-    guard let entry = roster.live(record.id) else { return record }
+    guard let entry = roster.live(record) else { return record }
     var record = record
     record.progress = entry.job.meter.progress
     return record
@@ -216,7 +213,7 @@ public final class JobRunner: Sendable {
     guard let requests = try? ledger.store.openRequests() else { return }
     for request in requests where !settlingRequests.withLock({ $0.contains(request.number) }) {
       do throws(JobError) {
-        switch try route(request.verb, to: request.id) {
+        switch try route(request.verb, to: request.id, numbered: request.job) {
         case .done: answer(request, with: .accepted)
         case .settle: settle(request)
         // It is being started: it is met the next time.
@@ -248,10 +245,10 @@ public final class JobRunner: Sendable {
 
   /// Lets go of jobs whose commit was undecided here and that another process has settled.
   private func forgetDecided() {
-    for id in roster.undecided {
+    for job in roster.undecided {
       do throws(JobError) {
-        let record = try ledger.store.job(id)
-        if record == nil || record?.status == .concluded { roster.forgetStranded(id) }
+        let record = try ledger.store.job(job.id)
+        if record?.number != job.number || record?.status == .concluded { roster.forget(job) }
       } catch {
         // It is looked at the next time.
       }
