@@ -12,4 +12,11 @@ enum {
   snapjob_FALLOC_FL_PUNCH_HOLE = 0x02,
 };
 
+/* renameat2(2) of paths with RENAME_NOREPLACE: a name that is taken stays as it is. */
+extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
+
+enum {
+  snapjob_RENAME_NOREPLACE = 1,
+};
+
 #endif
