@@ -112,10 +112,17 @@ public final class JobRunner: Sendable {
     try ledger.store.jobs().map(withLiveProgress)
   }
 
+  /// A record with what this process knows better: the live progress, and of a job whose end could not be
+  /// stored that it is pending with an error.
   func withLiveProgress(_ record: JobRecord) -> JobRecord {
-    guard let entry = roster.live(record) else { return record }
     var record = record
-    record.progress = entry.job.meter.progress
+    if let entry = roster.live(record) {
+      record.progress = entry.job.meter.progress
+    } else if record.status != .concluded, let stranded = roster.stranded(record) {
+      let snapshot = stranded.job.snapshot
+      record.status = .pending
+      record.error = snapshot.error ?? stranded.storeFailure
+    }
     return record
   }
 
@@ -204,7 +211,7 @@ public final class JobRunner: Sendable {
       if isNews || lookout.isThoroughLook { serveRequests() }
       if lookout.isThoroughLook {
         storeMissingEnds()
-        forgetDecided()
+        forgetResolved()
       }
     }
   }
@@ -243,9 +250,9 @@ public final class JobRunner: Sendable {
     try? ledger.store.answer(request.number, with: answer)
   }
 
-  /// Lets go of jobs whose commit was undecided here and that another process has settled.
-  private func forgetDecided() {
-    for job in roster.undecided {
+  /// Lets go of jobs whose commit was in doubt here and that another process has resolved.
+  private func forgetResolved() {
+    for job in roster.inDoubt {
       do throws(JobError) {
         let record = try ledger.store.job(job.id)
         if record?.number != job.number || record?.status == .concluded { roster.forget(job) }

@@ -16,8 +16,6 @@ struct PreparedSnapshots: PreparedWork {
 
   /// The images that change.
   let members: [Member]
-  /// What the commit is for recovery.
-  let nature: CommitNature
   private let locked: OpenImages
   private let takenDate: ImageDraft.SnapshotDate?
   private let deletedTags: [String]?
@@ -28,7 +26,6 @@ struct PreparedSnapshots: PreparedWork {
   init(_ members: [Member], locked: OpenImages, plan: DraftPlan) {
     self.members = members
     self.locked = locked
-    nature = plan.nature
     takenDate = plan.takenDate
     deletedTags = plan.deletedTags
     remarks = plan.remarks
@@ -37,7 +34,6 @@ struct PreparedSnapshots: PreparedWork {
   init(_ members: [Member], locked: OpenImages, plan: ImageActionPlan) {
     self.members = members
     self.locked = locked
-    nature = plan.nature
     takenDate = nil
     deletedTags = nil
     remarks = []
@@ -49,27 +45,28 @@ struct PreparedSnapshots: PreparedWork {
   ) {
     self.members = members
     self.locked = locked
-    nature = .other
     takenDate = nil
     deletedTags = nil
     self.remarks = remarks
     self.bitmaps = bitmaps
   }
 
-  /// Images that get marks and nothing else, for a device state that goes with them from then on.
+  /// Images that get a new commit id and nothing else, for a device state that goes with them from then on.
   init(
     _ members: [Member], locked: OpenImages, staged: StagedStateWriter, remarks: [String]
   ) {
     self.members = members
     self.locked = locked
-    nature = .deviceState
     takenDate = nil
     deletedTags = nil
     self.remarks = remarks
     self.staged = staged
   }
 
-  /// Checks that every path still leads to the file that was prepared: a record names files by path.
+  /// Where the image files come from.
+  var access: any FileAccess { locked.files }
+
+  /// Checks that every path still leads to the file that was prepared: an intent names files by path.
   ///
   /// - Throws: ``JobError`` (conflict or not found).
   func checkPaths() throws(JobError) {
@@ -132,17 +129,16 @@ struct PreparedSnapshots: PreparedWork {
 extension PreparedSnapshots.Member {
   /// What the image's file looks like once the change is undone, for the state that waits for the next save.
   fileprivate var undone: StagedStateStamp? {
-    guard let staged, let stamp = try? prepared.image.stamp() else { return nil }
+    guard let staged, let stamp = try? prepared.image.sectorFile.stamp() else { return nil }
     return StagedStateStamp(
       commit: staged.commit, path: staged.path, old: staged.old, new: stamp)
   }
 
   /// What the image's file looks like once the change is there, for the state that waits for the next save.
-  fileprivate var finished: StagedStateStamp? {
+  var finished: StagedStateStamp? {
     guard let note = deviceState, note.file != nil, note.stamp == nil,
-      !prepared.image.isBlockDevice,
-      let commit = FirstSector(onDisk: prepared.after).marks?.last,
-      let stamp = try? prepared.image.stamp()
+      let commit = (try? prepared.image.sectorFile.read())?.mark?.last,
+      let stamp = try? prepared.image.sectorFile.stamp()
     else { return nil }
     return StagedStateStamp(commit: commit, path: note.path, old: nil, new: stamp)
   }
