@@ -118,7 +118,8 @@ import Testing
     for path in paths {
       let error = failure { _ = try Catalog(path: path) }
       #expect(error?.kind == .permission)
-      #expect(error?.message.hasPrefix("Catalog \(path): its directory \(place) belongs to") == true)
+      #expect(
+        error?.message.hasPrefix("Catalog \(path): its directory \(place) belongs to") == true)
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: place).isEmpty)
 

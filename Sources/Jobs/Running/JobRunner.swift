@@ -21,7 +21,7 @@ public final class JobRunner: Sendable {
   }
 
   /// Tries once more to decide what a commit that did not come to its end, or a process that has,
-  /// left of a job; may block. It ends in ``JobRunner/conclude(orphan:error:result:)``.
+  /// left of a job; may block. It ends in ``JobRunner/conclude(orphan:numbered:error:result:)``.
   public typealias Settlement = @Sendable (JobRunner, JobID) throws(JobError) -> Void
 
   let ledger: JobLedger
@@ -148,16 +148,21 @@ public final class JobRunner: Sendable {
   ///
   /// - Parameters:
   ///   - id: the job.
+  ///   - number: the job's number, where it is known: a job that has got the name since is another one.
   ///   - error: why it failed; nil if recovery found it done.
   ///   - result: what it did, JSON that this module does not read.
   /// - Throws: ``JobError`` if there is no such job, if it is being run by this process, or from the
   ///   store; steps that were stored stay then, and it can be tried again.
-  public func conclude(orphan id: JobID, error: JobError?, result: String?) throws(JobError) {
-    if roster.live(id) != nil {
+  public func conclude(
+    orphan id: JobID, numbered number: Int64? = nil, error: JobError?, result: String?
+  ) throws(JobError) {
+    if let entry = roster.live(id), number == nil || entry.job.number == number {
       throw JobError(.inUse, "Job '\(id)' is being run by this process")
     }
     try ledger.whileConcluding { () throws(JobError) in
-      guard let record = try ledger.store.job(id) else { throw .jobNotFound }
+      guard let record = try ledger.store.job(id), number == nil || record.number == number else {
+        throw .jobNotFound
+      }
       if record.status == .concluded { return }
       let isDone = error == nil && (record.status == .pending || result != nil)
       var machine = JobStateMachine(record)

@@ -230,7 +230,8 @@ extension CommitRecovery {
     /// Notes what a file looks like for a state that waits. Only the fence has kept others from writing to it since
     /// the commit; of an image that was found published nobody can tell. The worker itself notes it as it ends.
     private func noteStagedState(of index: Int) {
-      guard unfenced.contains(index), !recovery.isWorker, let stamp = try? places[index]?.file?.stamp()
+      guard unfenced.contains(index), !recovery.isWorker,
+        let stamp = try? places[index]?.file?.stamp()
       else { return }
       StagedStates.note(
         [

@@ -130,6 +130,9 @@ struct CrossProcessTests {
       try here.runner.route(.cancel, to: id, numbered: first.number)
     }
     #expect(throws: JobError.jobNotFound) { _ = try other.request(.cancel, of: first.number) }
+    #expect(throws: JobError.jobNotFound) {
+      try here.runner.conclude(orphan: id, numbered: first.number, error: nil, result: nil)
+    }
     #expect(try here.runner.jobs().map(\.status) == [.pending])
     try await here.runner.apply(.finalize, to: id)
     #expect(try await here.runner.wait(for: id).error == nil)
