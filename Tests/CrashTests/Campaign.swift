@@ -7,13 +7,22 @@ import TestOracles
 final class Campaign: Sendable {
   /// How much is tried; by the environment.
   struct Extent: Sendable {
+    /// Another number of states for each scenario, whatever the environment says.
+    var fixedStateCount: Int?
+
     /// `SNAPJOB_CRASH=long` chooses the long form, `SNAPJOB_CRASH_SEED` other states,
     /// `SNAPJOB_CRASH_STATES` another number of states for each scenario.
     var isLong: Bool { variable("SNAPJOB_CRASH") == "long" }
+    /// Whether everything is tried that the figures of the long form are about.
+    var isComplete: Bool {
+      isLong && ["SNAPJOB_CRASH_ONLY", "SNAPJOB_CRASH_STATES"].allSatisfy { variable($0) == nil }
+    }
     var seed: UInt64 { variable("SNAPJOB_CRASH_SEED").flatMap(UInt64.init) ?? 1 }
     var statesPerScenario: Int {
-      variable("SNAPJOB_CRASH_STATES").flatMap(Int.init) ?? (isLong ? 460 : 30)
+      fixedStateCount ?? variable("SNAPJOB_CRASH_STATES").flatMap(Int.init) ?? (isLong ? 460 : 30)
     }
+    /// How often the real program is killed.
+    var killCount: Int { variable("SNAPJOB_CRASH_KILLS").flatMap(Int.init) ?? (isLong ? 500 : 20) }
     /// Every so many distinct images the content is read by qemu-img as well.
     var convertInterval: Int { isLong ? 16 : 8 }
     var threadCount: Int { 2 }
@@ -30,7 +39,8 @@ final class Campaign: Sendable {
     /// Each operation and each format once, on changing numbers of disks.
     private static var sample: [Scenario] {
       var known: Set<String> = []
-      return Scenario.all.sorted { $0.diskCount * 7 % 5 < $1.diskCount * 7 % 5 }.filter { scenario in
+      return Scenario.all.sorted { $0.diskCount * 7 % 5 < $1.diskCount * 7 % 5 }.filter {
+        scenario in
         let keys = [Scenario.row(scenario.operation), Scenario.row(scenario.format)]
         return !known.isSuperset(of: keys) && known.formUnion(keys) == ()
       }
@@ -44,11 +54,23 @@ final class Campaign: Sendable {
   private let queue: Mutex<[Scenario]>
   private let extent: Extent
   private let protection: Protection
+  private let stopsAtDamage: Bool
 
-  init(_ scenarios: [Scenario], _ extent: Extent = Extent(), protection: Protection = Protection()) {
+  /// A campaign that has not begun.
+  ///
+  /// - Parameters:
+  ///   - scenarios: what is tried.
+  ///   - extent: how much of it.
+  ///   - protection: the commit protocol that is tried.
+  ///   - stopsAtDamage: whether the first damage is enough.
+  init(
+    _ scenarios: [Scenario], _ extent: Extent = Extent(), protection: Protection = Protection(),
+    stopsAtDamage: Bool = false
+  ) {
     queue = Mutex(scenarios.reversed())
     self.extent = extent
     self.protection = protection
+    self.stopsAtDamage = stopsAtDamage
     CatalogRecorder.start()
   }
 
@@ -73,14 +95,16 @@ final class Campaign: Sendable {
   }
 
   private func work() {
-    while let scenario = queue.withLock({ $0.popLast() }) {
+    while !(stopsAtDamage && tally.damageCount > 0),
+      let scenario = queue.withLock({ $0.popLast() })
+    {
       let clock = ContinuousClock()
       let start = clock.now
       do {
         let seed = extent.seed &* 1_000_003 &+ UInt64(Scenario.all.firstIndex(of: scenario) ?? 0)
         try Trial(
           scenario, protection: protection, tally: tally, seed: seed,
-          convertInterval: extent.convertInterval
+          convertInterval: extent.convertInterval, stopsAtDamage: stopsAtDamage
         ).run(stateCount: extent.statesPerScenario)
       } catch {
         failures.withLock { $0.append("\(scenario): \(error)") }

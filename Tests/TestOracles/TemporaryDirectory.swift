@@ -16,7 +16,8 @@ public final class TemporaryDirectory: Sendable {
   ///
   /// - Throws: ``OracleError`` if the directory cannot be made.
   public static func inMemory() throws(OracleError) -> TemporaryDirectory {
-    access("/dev/shm", W_OK) == 0 ? try TemporaryDirectory(in: "/dev/shm") : try TemporaryDirectory()
+    access("/dev/shm", W_OK) == 0
+      ? try TemporaryDirectory(in: "/dev/shm") : try TemporaryDirectory()
   }
 
   /// Makes an empty one in another directory.

@@ -12,7 +12,8 @@ struct ForeignPrograms {
   /// Lets a program do something to one disk; what it is refused has not happened.
   ///
   /// - Returns: whether it was let.
-  func perform(_ act: ForeignAct, on disk: Int, byte: UInt8, _ work: inout ForeignWork) throws -> Bool
+  func perform(_ act: ForeignAct, on disk: Int, byte: UInt8, _ work: inout ForeignWork) throws
+    -> Bool
   {
     let path = place.nodes[disk].path
     switch act {

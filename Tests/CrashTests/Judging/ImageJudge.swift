@@ -4,7 +4,8 @@ import TestOracles
 /// independent reader, and at a share of them with `qemu-img convert` as well.
 final class ImageJudge {
   /// What QEMU says when it refuses a fenced image.
-  static let fenceWords = "Unsupported qcow2 feature(s): snapjob commit pending: run snapjob recover"
+  static let fenceWords =
+    "Unsupported qcow2 feature(s): snapjob commit pending: run snapjob recover"
 
   private let foreignRange: Range<Int>
   private let scratch: String
@@ -93,8 +94,8 @@ final class ImageJudge {
   private func masked(_ bitmap: IndependentReader.Bitmap) -> ImageView.BitmapView {
     var bits = bitmap.bits
     let range =
-      foreignRange.lowerBound >> bitmap.granularityBits
-      ... (foreignRange.upperBound - 1) >> bitmap.granularityBits
+      foreignRange.lowerBound >> bitmap.granularityBits...(foreignRange.upperBound - 1)
+      >> bitmap.granularityBits
     for bit in range where bit / 8 < bits.count { bits[bit / 8] &= ~(1 << UInt8(bit % 8)) }
     return ImageView.BitmapView(
       flags: bitmap.flags & 3, granularityBits: bitmap.granularityBits, bits: bits)

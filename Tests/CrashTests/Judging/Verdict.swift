@@ -40,7 +40,8 @@ struct Verdict {
       narrow(view, disk, "after recovery")
       let expected = work.bytes[disk] ?? 0
       if view.foreignByte != expected {
-        note(.lost, "disk\(disk): \(view.foreignByte.map { "\($0)" } ?? "a mixture") for \(expected)")
+        note(
+          .lost, "disk\(disk): \(view.foreignByte.map { "\($0)" } ?? "a mixture") for \(expected)")
       }
       if work.snapshots.contains(disk) {
         let theirs = view.snapshots[ImageView.foreignTag]
@@ -65,7 +66,9 @@ struct Verdict {
     guard !possible.isEmpty else { return }
     let isTrue = possible.contains { hasFailed ? $0 <= step : $0 > step }
     if !isTrue {
-      note(.bytes, "step \(step + 1) \(hasFailed ? "failed" : "is done"), but the disks are at \(possible)")
+      note(
+        .bytes,
+        "step \(step + 1) \(hasFailed ? "failed" : "is done"), but the disks are at \(possible)")
     }
   }
 

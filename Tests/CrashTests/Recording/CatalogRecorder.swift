@@ -5,7 +5,8 @@ import Synchronization
 enum CatalogRecorder {
   private static let journals = Mutex<[String: Journal]>([:])
 
-  /// `SQLITE_IOERR_FSYNC` and `SQLITE_FULL` of <sqlite3.h>.
+  /// `SQLITE_IOERR`, `SQLITE_IOERR_FSYNC` and `SQLITE_FULL` of <sqlite3.h>.
+  private static let failed: Int32 = 10
   private static let failedSync: Int32 = 10 | 4 << 8
   private static let full: Int32 = 13
 
@@ -45,9 +46,10 @@ enum CatalogRecorder {
       guard journal.admit(.synchronize, of: path, .catalogSync) else { return failedSync }
       // SQLite makes the directory durable with the first sync of a new file.
       journal.note(.synchronizeName, of: path)
-    case Int(recorder_truncate): journal.note(.change(.length(offset)), of: path)
+    case Int(recorder_truncate):
+      return journal.admit(.change(.length(offset)), of: path, nil) ? 0 : failed
     case Int(recorder_delete):
-      journal.note(.remove, of: path)
+      guard journal.admit(.remove, of: path, nil) else { return failed }
       if offset != 0 { journal.note(.synchronizeName, of: path) }
     default: break
     }

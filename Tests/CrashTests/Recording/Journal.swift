@@ -38,14 +38,20 @@ final class Journal: Sendable {
     let number: Int
     /// Whether all later ones fail as well.
     var lasts = false
+    /// Whether the process ends instead of the call.
+    var kills = false
 
-    var description: String { "\(kind) \(number)\(lasts ? " and all later ones" : "")" }
+    var description: String {
+      "\(kills ? "killed at " : "failed ")\(kind) \(number)\(lasts ? " and all later ones" : "")"
+    }
   }
 
   private struct State {
     var entries: [Entry] = []
     var counts: [Fault.Kind: Int] = [:]
     var isOver = false
+    /// Whether the process has been killed, and only does not know it yet.
+    var isDead = false
   }
 
   private let state = Mutex(State())
@@ -62,10 +68,13 @@ final class Journal: Sendable {
   /// What comes from here on is not entered: the process is dead.
   func finish() { state.withLock { $0.isOver = true } }
 
+  /// What comes from here on is done by another process.
+  func revive() { state.withLock { $0.isDead = false } }
+
   /// Enters an event.
   func note(_ event: Event, of path: String = "") {
     state.withLock { state in
-      if !state.isOver { state.entries.append(Entry(path: path, event: event)) }
+      if !state.isOver, !state.isDead { state.entries.append(Entry(path: path, event: event)) }
     }
   }
 
@@ -75,13 +84,15 @@ final class Journal: Sendable {
   func admit(_ event: Event, of path: String, _ kind: Fault.Kind?) -> Bool {
     state.withLock { state in
       guard !state.isOver else { return true }
+      guard !state.isDead else { return false }
       if let kind {
         let number = (state.counts[kind] ?? 0) + 1
         state.counts[kind] = number
         if let fault, fault.kind == kind,
           number == fault.number || (fault.lasts && number > fault.number)
         {
-          if case .synchronize = event {
+          if fault.kills { state.isDead = true }
+          if case .synchronize = event, !fault.kills {
             state.entries.append(Entry(path: path, event: .failToSynchronize))
           }
           state.entries.append(Entry(path: "", event: .fault))

@@ -11,14 +11,14 @@ struct RecordedFiles: FileAccess {
   }
 
   func create(_ path: String) throws(Qcow2Error) -> any ImageFile {
+    guard journal.admit(.create, of: path, nil) else { throw RecordedFile.failure(path) }
     let file = try PosixFileAccess().create(path)
-    journal.note(.create, of: path)
     return RecordedFile(file, journal)
   }
 
   func remove(_ path: String) throws(Qcow2Error) {
+    guard journal.admit(.remove, of: path, nil) else { throw RecordedFile.failure(path) }
     try PosixFileAccess().remove(path)
-    journal.note(.remove, of: path)
   }
 
   func synchronizeDirectory(of path: String) throws(Qcow2Error) {
@@ -63,9 +63,15 @@ private final class RecordedFile: ImageFile {
   }
 
   func punchHole(at offset: Int64, length: Int64) throws(Qcow2Error) -> Bool {
-    guard try file.punchHole(at: offset, length: length) else { return false }
-    journal.note(.change(.clear(at: Int(offset), count: Int(length))), of: path)
+    try admit(.change(.clear(at: Int(offset), count: Int(length))), nil, .ioError)
+    guard try file.punchHole(at: offset, length: length) else {
+      throw Qcow2Error(.io, "the test needs storage that can give space back", path: path)
+    }
     return true
+  }
+
+  static func failure(_ path: String) -> Qcow2Error {
+    Qcow2Error(.io, "the storage failed", path: path, cause: .ioError)
   }
 
   private func admit(

@@ -30,7 +30,13 @@ enum Format: String, Sendable, CaseIterable {
   /// Commands of qemu-io that fill a disk before its first snapshot.
   func firstWrites(disk: Int) -> [String] {
     let size = diskSize
-    guard self != .tableGrowth else { return ["write -P \(0x10 + disk) 0 1930k"] }
+    switch self {
+    // Clusters that are in use, but cost no memory here.
+    case .tableGrowth: return ["write -P 0 0 1930k", "write -P \(0x10 + disk) 0 4k"]
+    case .clusters2M:
+      return ["write -P \(0x10 + disk) 0 12k", "write -P \(0x40 + disk) 8M 4k"]
+    default: break
+    }
     return [
       "write -P \(0x10 + disk) 0 \(size / 8)", "write -P \(0x40 + disk) \(size / 2) \(size / 16)",
     ]
@@ -39,7 +45,12 @@ enum Format: String, Sendable, CaseIterable {
   /// Commands of qemu-io that change it afterwards.
   func laterWrites(disk: Int) -> [String] {
     let size = diskSize
-    guard self != .tableGrowth else { return ["write -P \(0x20 + disk) 64k 2k"] }
+    switch self {
+    case .tableGrowth: return ["write -P \(0x20 + disk) 64k 2k"]
+    case .clusters2M:
+      return ["write -P \(0x20 + disk) 4k 12k", "write -P \(0x21 + disk) 4M 8k"]
+    default: break
+    }
     return ["write -P \(0x20 + disk) \(size / 16) \(size / 8)"]
   }
 

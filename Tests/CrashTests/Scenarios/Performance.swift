@@ -34,20 +34,43 @@ struct Performance {
 
   /// Performs all steps with a journal; goes on after a step that failed, as a user does.
   ///
-  /// - Parameter onStep: told of each step that was done.
+  /// - Parameters:
+  ///   - place: where.
+  ///   - journal: what is done goes into it, and may fail by it.
+  ///   - protection: the guards of the commit protocol.
+  ///   - hasBystander: whether another process has the catalog open all the time, and recovers in the end.
+  ///   - onStep: told of each step that was done.
+  /// - Throws: if the tools of the test fail.
   func run(
     at place: Workplace, _ journal: Journal, _ protection: Protection,
-    onStep: (Int) throws -> Void = { _ in }
+    hasBystander: Bool = false, onStep: (Int) throws -> Void = { _ in }
   ) throws {
-    let process = try ProductProcess(
-      catalogPath: place.catalogPath, journal: journal, protection: protection)
-    defer { process.end() }
+    let bystander =
+      try hasBystander
+      ? ProductProcess(catalogPath: place.catalogPath, journal: journal, protection: protection)
+      : nil
+    defer { bystander?.end() }
+    let process: ProductProcess
+    do {
+      process = try ProductProcess(
+        catalogPath: place.catalogPath, journal: journal, protection: protection)
+    } catch is JobError {
+      // The fault has met the very start: nothing else is done.
+      journal.finish()
+      return
+    }
     for (index, step) in steps.enumerated() {
       let isDone = (try? step.perform(process)) ?? false
       try place.noteCompanions()
       guard isDone else { break }
       journal.note(.acknowledge(index + 1))
       try onStep(index + 1)
+    }
+    process.end(isFollowed: hasBystander)
+    journal.revive()
+    if let bystander {
+      _ = try? bystander.recovery(protection).run()
+      try place.noteCompanions()
     }
   }
 }

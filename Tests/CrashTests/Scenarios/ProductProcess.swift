@@ -22,6 +22,7 @@ final class ProductProcess {
   ///   - catalogPath: the database.
   ///   - journal: where everything is entered.
   ///   - protection: the guards of the commit protocol.
+  /// - Throws: if the catalog cannot be used.
   init(catalogPath: String, journal: Journal, protection: Protection) throws {
     self.journal = journal
     files = RecordedFiles(journal: journal)
@@ -40,7 +41,10 @@ final class ProductProcess {
   }
 
   /// Ends the process; what it still does is nothing that a dead one would do.
-  func end() {
+  ///
+  /// - Parameter isFollowed: whether another process goes on with the journal.
+  func end(isFollowed: Bool = false) {
+    guard !isFollowed else { return catalog.close() }
     journal.finish()
     catalog.close()
     CatalogRecorder.set(nil, for: directory)
@@ -52,6 +56,7 @@ final class ProductProcess {
   ///   - jobs: their names, what they were asked to do, and what they do.
   ///   - isFinalizedLater: whether they wait as pending first.
   /// - Returns: whether all have done what they were asked to.
+  /// - Throws: if they cannot be started, or do not end.
   func run(
     _ jobs: [(id: JobID, arguments: String, work: any JobWork)], isFinalizedLater: Bool = false
   ) throws -> Bool {

@@ -30,7 +30,9 @@ struct Scenario: Sendable, Hashable, CustomStringConvertible {
         scenarios.append(Scenario(operation: operation, format: .version3, diskCount: diskCount))
       }
       for format in Format.allCases where format != .version3 {
-        for operation in [Operation.save, .load, .delete] + (format.hasBitmaps ? [.clearBitmap] : []) {
+        for operation in [Operation.save, .load, .delete]
+          + (format.hasBitmaps ? [.clearBitmap] : [])
+        {
           scenarios.append(Scenario(operation: operation, format: format, diskCount: diskCount))
         }
       }

@@ -9,6 +9,7 @@ final class Trial {
   private let scenario: Scenario
   private let protection: Protection
   private let tally: Tally
+  private let stopsAtDamage: Bool
   private let place: Workplace
   private let performance: Performance
   private let judge: ImageJudge
@@ -27,11 +28,12 @@ final class Trial {
 
   init(
     _ scenario: Scenario, protection: Protection = Protection(), tally: Tally, seed: UInt64,
-    convertInterval: Int
+    convertInterval: Int, stopsAtDamage: Bool = false
   ) throws {
     self.scenario = scenario
     self.protection = protection
     self.tally = tally
+    self.stopsAtDamage = stopsAtDamage
     generator = SeededGenerator(seed: seed)
     place = try Workplace(scenario.format, diskCount: scenario.diskCount)
     performance = try Performance(scenario.operation, at: place, protection: protection)
@@ -55,17 +57,17 @@ final class Trial {
     var left = stateCount
     left -= try examineStates(
       of: journal, from: base, name: "\(scenario)", limit: faults.isEmpty ? left : left * 2 / 5)
-    while let fault = faults.popLast(), left > 0 {
+    while let fault = faults.popLast(), left > 0, !isOver {
       try place.place(base)
       place.companions = baseCompanions
       let journal = Journal(failing: fault)
-      try performance.run(at: place, journal, protection)
+      try performance.run(at: place, journal, protection, hasBystander: fault.kills)
       left -= try examineStates(
         of: journal, from: base, name: "\(scenario), \(fault)", onlyAfterFault: true,
         limit: max(1, left / (faults.count + 1)))
     }
-    // What the faults have left over.
-    if left > 0 {
+    // What the faults have left over goes to the states without one.
+    if left > 0, !isOver {
       place.companions = baseCompanions
       try place.place(base)
       let journal = Journal()
@@ -86,7 +88,8 @@ final class Trial {
     guard doneCount == performance.steps.count else {
       throw OracleError("\(scenario): step \(doneCount + 1) was not done")
     }
-    for (view, path) in zip(stages.views[doneCount], imagePaths) where view.usability != .checked(0) {
+    for (view, path) in zip(stages.views[doneCount], imagePaths) where view.usability != .checked(0)
+    {
       throw OracleError("\(scenario): \(path) is \(view.usability) in the end")
     }
     return journal
@@ -96,7 +99,8 @@ final class Trial {
     try imagePaths.map { try judge.look(at: $0, place.read($0)) }
   }
 
-  /// One failure each, of every fsync and of some writes.
+  /// One failure each, of every fsync and of some writes; and the end of the process there, while another one
+  /// has the catalog open, sees it as the dead one has left it in memory, and recovers.
   private func faults(of journal: Journal) -> [Journal.Fault] {
     var faults: [Journal.Fault] = []
     for kind in Journal.Fault.Kind.allCases {
@@ -106,7 +110,10 @@ final class Trial {
       let isSync = kind == .imageSync || kind == .catalogSync
       numbers = Array(numbers.prefix(isSync ? 16 : 4))
       faults += numbers.map { Journal.Fault(kind: kind, number: $0) }
-      if let last = numbers.last { faults.append(Journal.Fault(kind: kind, number: last, lasts: true)) }
+      faults += numbers.map { Journal.Fault(kind: kind, number: $0, kills: true) }
+      if let last = numbers.last {
+        faults.append(Journal.Fault(kind: kind, number: last, lasts: true))
+      }
     }
     return faults.shuffled(using: &generator)
   }
@@ -122,15 +129,19 @@ final class Trial {
     let companions = place.companions
     defer { place.companions = companions }
     var points = CrashPoints(
-      of: journal, from: files, acknowledged: acknowledged, name: name, loneImages: loneImages,
+      of: protection.rearranged(journal.entries), from: files, acknowledged: acknowledged,
+      name: name, loneImages: loneImages,
       onlyAfterFault: onlyAfterFault, seed: generator.next())
     var count = 0
-    while count < limit, let state = points.nextState() {
+    while count < limit, !isOver, let state = points.nextState() {
       place.companions = companions
       count += try examine(state, work, isInRecovery: isInRecovery)
     }
     return count
   }
+
+  /// Whether it is enough.
+  private var isOver: Bool { stopsAtDamage && tally.damageCount > 0 }
 
   // MARK: One state
 
@@ -206,7 +217,9 @@ final class Trial {
     // What hides a disk or shows it twice comes first: others act on the disks as they are named.
     var acts = [ForeignAct.allCases[Int(generator.next() % UInt64(ForeignAct.allCases.count))]]
     if state.isLoneChain { acts = [.vmWrites] }
-    if chance(30) { acts.append([.vmWrites, .repaired, .overlayCommitted][Int(generator.next() % 3)]) }
+    if chance(30) {
+      acts.append([.vmWrites, .repaired, .overlayCommitted][Int(generator.next() % 3)])
+    }
     if place.format.deviceSize != nil {
       acts.removeAll { [.away, .swapped, .copied].contains($0) }
     }
@@ -264,7 +277,8 @@ final class Trial {
   private func recoveryFault() -> Journal.Fault {
     let kinds = Journal.Fault.Kind.allCases
     return Journal.Fault(
-      kind: kinds[Int(generator.next() % UInt64(kinds.count))], number: 1 + Int(generator.next() % 3))
+      kind: kinds[Int(generator.next() % UInt64(kinds.count))],
+      number: 1 + Int(generator.next() % 3))
   }
 
   /// What the catalog says once everything is over.
@@ -276,8 +290,12 @@ final class Trial {
 
   /// Recovers.
   ///
-  /// - Parameter isLast: whether nothing may be left to do then.
+  /// - Parameters:
+  ///   - journal: what is done goes into it, and may fail by it.
+  ///   - isLast: whether nothing may be left to do then.
+  ///   - verdict: gets to know of what is left.
   /// - Returns: what the catalog says; nil if it could not be read.
+  /// - Throws: if the tools of the test fail.
   private func recover(
     _ journal: Journal, isLast: Bool, _ verdict: inout Verdict
   ) throws -> Aftermath? {

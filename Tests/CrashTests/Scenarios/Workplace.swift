@@ -91,7 +91,9 @@ final class Workplace {
     for name in companions.lockNames { try FileContent().write(to: "\(workerDirectory)/\(name)") }
     if !companions.stagedFiles.isEmpty {
       mkdir(stagedDirectory, 0o700)
-      for (name, content) in companions.stagedFiles { try content.write(to: "\(stagedDirectory)/\(name)") }
+      for (name, content) in companions.stagedFiles {
+        try content.write(to: "\(stagedDirectory)/\(name)")
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 import TestOracles
 
-/// The states in which a crash can leave the files of a process, of which a journal tells.
+/// The states in which a crash can leave the files of a process, of which its journal tells.
 ///
 /// A process that is killed leaves what programs see. A power loss leaves of each file what an fsync has made
 /// durable, and of everything else any subset: whole changes, or sectors of 512 bytes of them.
@@ -25,18 +25,19 @@ struct CrashPoints {
   private var candidates: [(prefix: Int, end: End)] = []
   private var next = 0
 
-  /// The states of a journal.
+  /// The states of a process.
   ///
   /// - Parameters:
-  ///   - journal: what was done.
+  ///   - entries: what was done.
   ///   - files: the files before.
-  ///   - acknowledged: so many steps were told to be done before.
+  ///   - start: so many steps were told to be done before.
   ///   - name: what was done, for messages.
   ///   - loneImages: the images that are committed each alone.
   ///   - onlyAfterFault: whether the states before the failure, which others have as well, are left out.
   ///   - seed: of the order in which states are taken.
   init(
-    of journal: Journal, from files: [String: FileModel], acknowledged start: Int, name: String,
+    of entries: [Journal.Entry], from files: [String: FileModel], acknowledged start: Int,
+    name: String,
     loneImages: Set<String>, onlyAfterFault: Bool = false, seed: UInt64
   ) {
     self.name = name
@@ -44,7 +45,7 @@ struct CrashPoints {
     prefixes = [files]
     acknowledged = [start]
     var first = 0
-    for (index, entry) in journal.entries.enumerated() {
+    for (index, entry) in entries.enumerated() {
       var files = prefixes[index]
       files.apply(entry)
       prefixes.append(files)

@@ -111,7 +111,9 @@ struct FileModel: Sendable {
       let head = bytes[from..<from + max(0, range.lowerBound - offset)]
       let tail = bytes[from + min(bytes.count, range.upperBound - offset)..<bytes.endIndex]
       var parts: [Pending] = []
-      if !head.isEmpty { parts.append(Pending(change: .write(head, at: offset), isLost: entry.isLost)) }
+      if !head.isEmpty {
+        parts.append(Pending(change: .write(head, at: offset), isLost: entry.isLost))
+      }
       if !tail.isEmpty {
         let place = offset + bytes.count - tail.count
         parts.append(Pending(change: .write(tail, at: place), isLost: entry.isLost))
@@ -123,8 +125,8 @@ struct FileModel: Sendable {
   /// What is left after a power loss.
   ///
   /// - Parameters:
-  ///   - survivors: whether each pending change, or a sector of 512 bytes of it, is on the disk.
   ///   - keepsName: where the name may be lost, whether it is as programs have seen it last.
+  ///   - survivors: whether each pending change, or a sector of 512 bytes of it, is on the disk.
   /// - Returns: the file as the next boot has it.
   func afterPowerLoss(
     keepsName: Bool, _ survivors: (_ pending: Int, _ sector: Int) -> Bool
