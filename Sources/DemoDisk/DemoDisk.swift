@@ -36,7 +36,7 @@ struct Write: ParsableCommand {
     }
     try draft.write(Array(bytes.prefix(length)), at: offset)
     try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try prepared.publish()
     try prepared.finish()
   }

@@ -28,6 +28,8 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
     case io
     /// Something is there that excludes what was asked for.
     case conflict
+    /// The image is fenced: a commit over several images is not finished.
+    case commitPending
     /// The first sector has no room for what must be kept in it.
     case noRoom
     /// A cluster would have more references than its refcount can count.
@@ -46,11 +48,13 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
   public let cause: Errno?
   /// Who is in the way, if the code is ``Code/inUse`` and it is a matter of locks.
   public let holder: LockHolder?
+  /// Whose fence the image has, if the code is ``Code/commitPending``.
+  public let fence: FenceMark?
 
   /// Makes an error.
   public init(
     _ code: Code, _ message: String, path: String? = nil, offset: UInt64? = nil,
-    cause: Errno? = nil, holder: LockHolder? = nil
+    cause: Errno? = nil, holder: LockHolder? = nil, fence: FenceMark? = nil
   ) {
     self.code = code
     self.message = message
@@ -58,6 +62,7 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
     self.offset = offset
     self.cause = cause
     self.holder = holder
+    self.fence = fence
   }
 
   /// The file, the place in it, the cause and the next step. A message that starts with "is" goes on
@@ -71,7 +76,9 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// The same error with the file's name, where it had none.
   public func `in`(_ path: String) -> Qcow2Error {
-    Qcow2Error(code, message, path: self.path ?? path, offset: offset, cause: cause, holder: holder)
+    Qcow2Error(
+      code, message, path: self.path ?? path, offset: offset, cause: cause, holder: holder,
+      fence: fence)
   }
 }
 
@@ -114,6 +121,16 @@ extension Qcow2Error {
   /// Somebody holds it.
   public static func inUse(_ message: String, path: String? = nil) -> Qcow2Error {
     Qcow2Error(.inUse, message, path: path)
+  }
+
+  /// The image is fenced.
+  public static func commitPending(_ fence: FenceMark, path: String? = nil) -> Qcow2Error {
+    Qcow2Error(
+      .commitPending,
+      "a commit over \(fence.memberCount) images is pending on it (it is number \(fence.member + 1); commit "
+        + "\(fence.commit) of catalog \(fence.catalog)). To finish it: snapjob recover, with the catalog "
+        + "that made it; to give it up: snapjob recover --abandon --file \(path ?? "PATH")",
+      path: path, fence: fence)
   }
 
   /// The first sector is full.

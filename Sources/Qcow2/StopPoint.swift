@@ -7,16 +7,16 @@
 /// `SNAPJOB_STOP_AT=before-publish` stops at the first passage of that name, `before-publish:2` at the
 /// second. Release builds have no such places.
 public enum StopPoint: String, Sendable, CaseIterable {
-  case beforeMark = "before-mark"
-  case afterMark = "after-mark"
-  case beforeRecord = "before-record"
-  case afterRecord = "after-record"
+  case beforeIntent = "before-intent"
+  case afterIntent = "after-intent"
   case beforeFence = "before-fence"
   case afterFence = "after-fence"
+  case beforeRecord = "before-record"
+  case afterRecord = "after-record"
   case beforePublish = "before-publish"
   case afterPublish = "after-publish"
-  case beforeDone = "before-done"
-  case afterDone = "after-done"
+  case beforeSettle = "before-settle"
+  case afterSettle = "after-settle"
 
   #if DEBUG
     private static let passages = PassageCounter()

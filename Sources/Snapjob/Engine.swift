@@ -167,16 +167,13 @@ extension Engine {
   ) -> MonitorServices {
     let access = ImageAccess(log: catalog, lockPatience: lockPatience, onWait: onWait)
     let live = QEMUMachines(MonitorAccess(catalog, patience: lockPatience, onWait: onWait))
-    let orphanCare: Recovery.OrphanCare = {
+    let orphanHandler: Recovery.OrphanHandler = {
       live.care(for: $0, machines: catalog, access: access)
     }
     let runner = JobRunner(
       store: catalog, committer: ImageCommitter(log: catalog),
       settlement: { runner, id throws(JobError) in
-        _ = try Recovery(
-          log: catalog, runner: runner, runningMachines: live.disks(of: catalog),
-          orphanCare: orphanCare
-        ).run(job: id)
+        _ = try Recovery(log: catalog, runner: runner, orphanHandler: orphanHandler).run(job: id)
       },
       remark: { id, error in
         logger.warning("job left something undone", metadata: ["job": "\(id)", "why": "\(error)"])
@@ -186,9 +183,7 @@ extension Engine {
       catalog: CatalogCare(catalog: catalog),
       images: StoredImages(access: access, secondReader: LibqcowReader(), live: live),
       live: live, channels: SystemByteChannels(),
-      recovery: Recovery(
-        log: catalog, runner: runner, runningMachines: live.disks(of: catalog),
-        orphanCare: orphanCare),
+      recovery: Recovery(log: catalog, runner: runner, orphanHandler: orphanHandler),
       busyPatience: lockPatience, onWait: onWait, version: version)
   }
 

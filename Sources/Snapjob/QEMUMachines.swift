@@ -67,11 +67,6 @@ struct QEMUMachines: LiveMachines {
     return OrphanedLiveJob(record, machine: machine)?.settle(through: connector, access: access)
   }
 
-  /// Looks after commits whose machine was started before they were settled.
-  func disks(of machines: any MachineStore) -> RunningDisks {
-    RunningDisks(machines, through: connector)
-  }
-
   func plan(
     _ request: SnapshotRequest, on machine: Machine, at address: String
   ) throws(JobError) -> [NodePlan]? {

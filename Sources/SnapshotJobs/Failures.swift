@@ -18,7 +18,7 @@ extension JobError {
       case .wrongFileType, .notQcow2, .malformed, .unsupported, .overLimit, .corrupt, .noRoom,
         .tooManyReferences:
         .refused
-      case .conflict: .conflict
+      case .conflict, .commitPending: .conflict
       case .io: .general
       }
     self.init(kind, node.map { "\($0): \(error)" } ?? "\(error)")

@@ -4,16 +4,19 @@ import Jobs
 import Qcow2
 import SnapshotJobs
 
-/// Commit records in one transaction of the database.
+/// Commits in one transaction of the database.
 struct CommitTable {
   let db: Database
 
   init(_ db: Database) { self.db = db }
 
-  /// SQL for a record that recovery has to look at.
-  static let isOpen = """
-    (commit_record.closed IS NULL
-      AND commit_record.id NOT IN (SELECT commit_refusal.id FROM commit_refusal))
+  /// SQL for a commit that is not settled.
+  static let isOpen = "commit_intent.settled IS NULL"
+
+  /// SQL for a commit that may still have to be looked at.
+  static let isUnconfirmed = """
+    EXISTS (SELECT 1 FROM commit_member
+      WHERE commit_member.intent = commit_intent.number AND commit_member.confirm = 1)
     """
 
   /// The catalog's own id.
@@ -24,165 +27,215 @@ struct CommitTable {
     return id
   }
 
-  /// Enters a record.
-  func insert(_ record: CommitRecord) throws {
-    guard try !isRefused(record.id) else {
-      throw JobError(.conflict, "Commit \(record.id) has been given up and cannot be recorded")
-    }
+  // MARK: Writing
+
+  /// Enters an intent.
+  func insert(_ intent: CommitIntent, by claim: WorkerRegistry.Claim) throws {
     try db.execute(
-      sql: "INSERT INTO commit_record (id, nature, created) VALUES (?, ?, ?)",
+      sql: """
+        INSERT INTO commit_intent (id, worker, pid, lock_byte, created) VALUES (?, ?, ?, ?, ?)
+        """,
       arguments: [
-        record.id.bytes.asData, try CommitNatureCoding.encode(record.nature),
-        record.created.microseconds,
+        intent.id.bytes.asData, claim.worker, claim.pid, claim.byte, intent.created.microseconds,
       ])
     let number = db.lastInsertedRowID
-    for (position, job) in record.jobs.enumerated() {
+    for (position, job) in intent.jobs.enumerated() {
       try db.execute(
         sql: """
-          INSERT INTO commit_job (record, position, id, job)
+          INSERT INTO commit_job (intent, position, id, job)
           VALUES (?, ?, ?, (SELECT seq FROM job WHERE id = ? AND dismissed IS NULL))
           """,
         arguments: [number, position, job.description, job.description])
     }
-    for (position, image) in record.images.enumerated() {
-      try insert(image, record: number, position: position)
+    for (position, member) in intent.members.enumerated() {
+      let sectors = member.sectors
+      try db.execute(
+        sql: """
+          INSERT INTO commit_member
+            (intent, position, node, path, before, fenced, after, after_fenced, checksum, confirm)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+          """,
+        arguments: [
+          number, position, member.node, member.path, sectors.before.bytes.asData,
+          sectors.fenced.bytes.asData, sectors.after.bytes.asData,
+          sectors.afterFenced?.bytes.asData, sectors.checksum.asData,
+        ])
+      if let note = member.deviceState {
+        try DeviceStateTable(db).insert(note, of: intent.id, at: intent.created)
+      }
     }
   }
 
-  private func insert(_ image: ImageCommit, record: Int64, position: Int) throws {
+  /// Enters a decision unless one is there; returns the one that stands there then.
+  func decide(
+    _ decision: CommitDecision, _ id: CommitID, at time: Timestamp
+  ) throws -> CommitDecision {
+    let number = try self.number(of: id)
     try db.execute(
-      sql: """
-        INSERT INTO commit_image (record, position, node, path, device, inode, boot_id, version,
-          before, after, length, modified, changed)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-      arguments: [
-        record, position, image.node, image.path, Int64(bitPattern: image.identity.device),
-        Int64(bitPattern: image.identity.inode), image.bootID, image.version,
-        image.before.asData, image.after.asData, image.stamp.length, image.stamp.modified,
-        image.stamp.changed,
-      ])
-    if let note = image.deviceState, let id = image.id {
-      try DeviceStateTable(db).insert(note, of: id, at: Clock.now())
+      sql: "INSERT INTO commit_decision (intent, decision, time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+      arguments: [number, decision.rawValue, time.microseconds])
+    let stands = try String.fetchOne(
+      db, sql: "SELECT decision FROM commit_decision WHERE intent = ?", arguments: [number])
+    guard let stands = stands.flatMap(CommitDecision.init(rawValue:)) else {
+      throw MalformedRow(place: "commit_decision.decision", problem: "no decision")
+    }
+    return stands
+  }
+
+  /// Enters that nothing is left to do; the first time and note stay.
+  func settle(_ id: CommitID, _ settlement: CommitSettlement, at time: Timestamp) throws {
+    let number = try self.number(of: id)
+    _ = try decide(settlement.decision, id, at: time)
+    try confirm(settlement.confirmed, of: id)
+    try db.execute(
+      sql: "UPDATE commit_intent SET settled = ?, note = ? WHERE number = ? AND settled IS NULL",
+      arguments: [time.microseconds, settlement.note, number])
+  }
+
+  /// Notes members that are not to be judged again.
+  func confirm(_ members: Set<Int>, of id: CommitID) throws {
+    let number = try self.number(of: id)
+    for member in members.sorted() {
+      try db.execute(
+        sql: "UPDATE commit_member SET confirm = 0 WHERE intent = ? AND position = ?",
+        arguments: [number, member])
     }
   }
 
-  /// Whether a record is there and has not been given up.
-  func contains(_ id: CommitID) throws -> Bool {
-    try Bool.fetchOne(
-      db, sql: "SELECT EXISTS (SELECT 1 FROM commit_record WHERE id = ?)",
-      arguments: [id.bytes.asData]) == true && !isRefused(id)
+  private func number(of id: CommitID) throws -> Int64 {
+    let number = try Int64.fetchOne(
+      db, sql: "SELECT number FROM commit_intent WHERE id = ?", arguments: [id.bytes.asData])
+    guard let number else { throw JobError(.notFound, "The catalog has no commit \(id)") }
+    return number
   }
 
-  private func isRefused(_ id: CommitID) throws -> Bool {
-    try Bool.fetchOne(
-      db, sql: "SELECT EXISTS (SELECT 1 FROM commit_refusal WHERE id = ?)",
-      arguments: [id.bytes.asData]) == true
+  // MARK: Reading
+
+  /// Commits that fit a condition, oldest first.
+  func rows(where condition: String) throws -> [CommitRow] {
+    try Row.fetchAll(
+      db, sql: "\(Self.selection) WHERE \(condition) ORDER BY commit_intent.number"
+    ).map(commit)
   }
 
-  /// Marks a record as done; the first time and note stay.
-  func close(_ id: CommitID, note: String?, at time: Timestamp) throws {
-    try db.execute(
-      sql: "UPDATE commit_record SET closed = ?, note = ? WHERE id = ? AND closed IS NULL",
-      arguments: [time.microseconds, note, id.bytes.asData])
-    if db.changesCount > 0 { return try DeviceStateTable(db).settle(id, isDone: note == nil) }
-    guard try contains(id) else {
-      throw JobError(.notFound, "The catalog has no commit \(id)")
-    }
+  /// One commit; nil if there is none of that id.
+  func row(_ id: CommitID) throws -> CommitRow? {
+    try Row.fetchOne(
+      db, sql: "\(Self.selection) WHERE commit_intent.id = ?", arguments: [id.bytes.asData]
+    ).map(commit)
   }
 
-  /// Notes that a record does not count, should it turn up.
-  func refuse(_ id: CommitID, at time: Timestamp) throws {
-    try db.execute(
-      sql: "INSERT INTO commit_refusal (id, time) VALUES (?, ?) ON CONFLICT DO NOTHING",
-      arguments: [id.bytes.asData, time.microseconds])
-  }
+  private static let selection = """
+    SELECT commit_intent.*, commit_decision.decision FROM commit_intent
+    LEFT JOIN commit_decision ON commit_decision.intent = commit_intent.number
+    """
 
-  /// The records that are not done, oldest first.
-  func openRecords() throws -> [CommitRecord] {
-    let rows = try Row.fetchAll(
-      db, sql: "SELECT * FROM commit_record WHERE \(Self.isOpen) ORDER BY number")
-    return try rows.map(record)
-  }
-
-  /// What became of the newest record that names the job of this id that is not dismissed.
-  func outcome(ofJob job: JobID) throws -> RecordOutcome {
+  /// The process that made a commit, as far as its lock goes; nil if its row is gone.
+  func claimant(of id: CommitID) throws -> (worker: WorkerRow, byte: Int64)? {
     let row = try Row.fetchOne(
       db,
       sql: """
-        SELECT commit_record.closed, commit_record.note FROM commit_record
-        JOIN commit_job ON commit_job.record = commit_record.number
+        SELECT \(WorkerRow.columns), commit_intent.lock_byte FROM commit_intent
+        JOIN worker ON worker.number = commit_intent.worker WHERE commit_intent.id = ?
+        """,
+      arguments: [id.bytes.asData])
+    return try row.map { (try WorkerRow($0), try $0.value("lock_byte")) }
+  }
+
+  /// What became of the newest commit that names the job of this id that is not dismissed.
+  func outcome(ofJob job: JobID) throws -> CommitJobOutcome {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT commit_intent.settled, commit_intent.note, commit_decision.decision
+        FROM commit_intent
+        JOIN commit_job ON commit_job.intent = commit_intent.number
         JOIN job ON job.seq = commit_job.job
+        LEFT JOIN commit_decision ON commit_decision.intent = commit_intent.number
         WHERE job.id = ? AND job.dismissed IS NULL
-          AND commit_record.id NOT IN (SELECT commit_refusal.id FROM commit_refusal)
-        ORDER BY commit_record.number DESC LIMIT 1
+        ORDER BY commit_intent.number DESC LIMIT 1
         """,
       arguments: [job.description])
     guard let row else { return .none }
-    guard try row.value("closed", as: Int64?.self) != nil else { return .open }
-    return try row.value("note", as: String?.self).map { .closed(note: $0) } ?? .done
+    guard try row.optional("settled", as: Int64.self) != nil else { return .open }
+    if let note = try row.optional("note", as: String.self) { return .failed(note: note) }
+    let decision: String? = try row.optional("decision")
+    return decision == CommitDecision.record.rawValue ? .done : .none
   }
 
-  private func record(_ row: Row) throws -> CommitRecord {
+  private func commit(_ row: Row) throws -> CommitRow {
     let number: Int64 = try row.value("number")
     guard let id = CommitID(bytes: [UInt8](try row.value("id", as: Data.self))) else {
-      throw MalformedRow(place: "commit_record.id", problem: "no id of 16 bytes")
+      throw MalformedRow(place: "commit_intent.id", problem: "no id of 16 bytes")
     }
     let jobs = try Row.fetchAll(
-      db, sql: "SELECT id FROM commit_job WHERE record = ? ORDER BY position",
+      db, sql: "SELECT id FROM commit_job WHERE intent = ? ORDER BY position",
       arguments: [number])
-    let images = try Row.fetchAll(
-      db, sql: "SELECT * FROM commit_image WHERE record = ? ORDER BY position",
+    let members = try Row.fetchAll(
+      db, sql: "SELECT * FROM commit_member WHERE intent = ? ORDER BY position",
       arguments: [number])
-    return CommitRecord(
-      id: id, jobs: try jobs.map { try $0.checked("id", JobID.init) },
-      nature: try CommitNatureCoding.decode(row.value("nature")),
-      created: Timestamp(microseconds: try row.value("created")),
-      images: try images.map(image))
-  }
-
-  private func image(_ row: Row) throws -> ImageCommit {
-    ImageCommit(
-      node: try row.value("node"),
-      path: try row.value("path"),
-      identity: FileIdentity(
-        device: UInt64(bitPattern: try row.value("device")),
-        inode: UInt64(bitPattern: try row.value("inode"))),
-      bootID: try row.value("boot_id"),
-      version: try row.value("version"),
-      stamp: FileStamp(
-        length: try row.value("length"), modified: try row.value("modified"),
-        changed: try row.value("changed")),
-      before: try sector("before", row),
-      after: try sector("after", row))
-  }
-
-  /// A first sector. It may be written to an image, so its size is not left to the schema.
-  private func sector(_ column: String, _ row: Row) throws -> [UInt8] {
-    let bytes = [UInt8](try row.value(column, as: Data.self))
-    guard bytes.count == Self.sectorByteCount else {
-      throw MalformedRow(place: "commit_image.\(column)", problem: "\(bytes.count) bytes")
+    guard !members.isEmpty else {
+      throw MalformedRow(place: "commit_member", problem: "commit \(id) has no image")
     }
-    return bytes
+    let decision: String? = try row.optional("decision")
+    return CommitRow(
+      intent: CommitIntent(
+        id: id, jobs: try jobs.map { try $0.checked("id", JobID.init) },
+        created: Timestamp(microseconds: try row.value("created")),
+        members: try members.map(member)),
+      decision: decision.flatMap(CommitDecision.init(rawValue:)),
+      isSettled: try row.optional("settled", as: Int64.self) != nil,
+      isConfirmed: try members.map { try $0.value("confirm", as: Int64.self) == 0 },
+      workerPID: try row.value("pid"))
   }
 
-  /// Bytes of an image's first sector.
-  static let sectorByteCount = 512
+  /// The sectors may be written to an image, so neither their size nor their content is left to the schema.
+  private func member(_ row: Row) throws -> CommitIntent.Member {
+    let sectors = CommitSectors(
+      before: try sector("before", row), fenced: try sector("fenced", row),
+      after: try sector("after", row),
+      afterFenced: row["after_fenced"] == nil ? nil : try sector("after_fenced", row))
+    guard sectors.checksum == [UInt8](try row.value("checksum", as: Data.self)) else {
+      throw MalformedRow(place: "commit_member", problem: "a checksum does not fit its sectors")
+    }
+    return CommitIntent.Member(
+      node: try row.value("node"), path: try row.value("path"), sectors: sectors)
+  }
 
-  /// A job whose commit is not done and names this machine or one of its nodes' files.
+  private func sector(_ column: String, _ row: Row) throws -> FirstSector {
+    let bytes = [UInt8](try row.value(column, as: Data.self))
+    guard bytes.count == FirstSector.byteCount else {
+      throw MalformedRow(place: "commit_member.\(column)", problem: "\(bytes.count) bytes")
+    }
+    return FirstSector(onDisk: bytes)
+  }
+
+  /// A job whose commit is not settled and names this machine or one of its nodes' files.
   func openJob(machine: Int64, name: String) throws -> String? {
     try String.fetchOne(
       db,
       sql: """
         SELECT COALESCE((SELECT commit_job.id FROM commit_job
-            WHERE commit_job.record = commit_record.number ORDER BY position LIMIT 1), '?')
-        FROM commit_record WHERE \(Self.isOpen) AND (
-          EXISTS (SELECT 1 FROM commit_image JOIN node ON node.path = commit_image.path
-            WHERE commit_image.record = commit_record.number AND node.machine = ?)
+            WHERE commit_job.intent = commit_intent.number ORDER BY position LIMIT 1), '?')
+        FROM commit_intent WHERE \(Self.isOpen) AND (
+          EXISTS (SELECT 1 FROM commit_member JOIN node ON node.path = commit_member.path
+            WHERE commit_member.intent = commit_intent.number AND node.machine = ?)
           OR EXISTS (SELECT 1 FROM commit_job JOIN job ON job.seq = commit_job.job
-            WHERE commit_job.record = commit_record.number AND job.subject = ?))
-        ORDER BY commit_record.number LIMIT 1
+            WHERE commit_job.intent = commit_intent.number AND job.subject = ?))
+        ORDER BY commit_intent.number LIMIT 1
         """,
       arguments: [machine, name])
+  }
+
+  // MARK: Images of earlier versions
+
+  /// The paths of images that may have the marker bit.
+  func imagesToClean() throws -> [String] {
+    try String.fetchAll(db, sql: "SELECT path FROM image_to_clean ORDER BY path")
+  }
+
+  /// Takes a path off the list.
+  func noteClean(_ path: String) throws {
+    try db.execute(sql: "DELETE FROM image_to_clean WHERE path = ?", arguments: [path])
   }
 }

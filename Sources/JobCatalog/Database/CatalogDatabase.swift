@@ -3,6 +3,8 @@ import GRDB
 import Glibc
 import Jobs
 import Logging
+import SnapshotJobs
+import Synchronization
 
 /// The SQLite database of one catalog, open in this process.
 ///
@@ -28,6 +30,7 @@ final class CatalogDatabase: Sendable {
   private let settings: Settings
   private let pool: DatabasePool
   private let follower: DatabaseQueue
+  private let isLogSuspect: Atomic<Bool>
 
   /// Opens a catalog, creates it if there is none, and brings its schema up to date.
   ///
@@ -38,6 +41,8 @@ final class CatalogDatabase: Sendable {
     path = file.path
     failure = file.failure
     self.settings = settings
+    var status = stat()
+    isLogSuspect = Atomic(stat(file.path + "-wal", &status) == 0 && status.st_size > 0)
     do {
       // The follower comes first: it only reads, so a foreign database is refused unchanged.
       follower = try DatabaseQueue(
@@ -80,21 +85,6 @@ final class CatalogDatabase: Sendable {
     }
   }
 
-  /// Reads through a connection opened for this call, which nothing that happened on another one
-  /// can mislead.
-  func readThroughNewConnection<Value>(
-    _ body: (Database) throws -> Value
-  ) throws(JobError) -> Value {
-    do {
-      let connection = try DatabaseQueue(
-        path: path, configuration: Self.configuration(settings, isReader: true))
-      defer { try? connection.close() }
-      return try connection.read(body)
-    } catch {
-      throw failure.jobError(for: error)
-    }
-  }
-
   /// Writes in one transaction that survives the end of this process (`synchronous=NORMAL`).
   ///
   /// - Throws: `JobError`; nothing is written then, unless COMMIT itself failed.
@@ -112,17 +102,85 @@ final class CatalogDatabase: Sendable {
   /// - Throws: `JobError`; nothing is written then, unless COMMIT itself failed.
   @discardableResult
   func writeDurably<Value>(_ body: (Database) throws -> Value) throws(JobError) -> Value {
+    do throws(CommitLogError) {
+      return try commitDurably(body)
+    } catch {
+      throw error.error
+    }
+  }
+
+  /// Writes in one transaction that survives a power failure.
+  ///
+  /// - Throws: `CommitLogError`, ambiguous if COMMIT failed for another reason than a full disk: what was written
+  ///   may be there all the same.
+  @discardableResult
+  func commitDurably<Value>(
+    _ body: (Database) throws -> Value
+  ) throws(CommitLogError) -> Value {
+    var isCommitting = false
     do {
       return try pool.writeWithoutTransaction { db in
         // SQLite takes this setting between transactions only.
         try db.execute(sql: "PRAGMA synchronous = FULL")
         // Failing to reset it costs time, not safety.
         defer { try? db.execute(sql: "PRAGMA synchronous = NORMAL") }
-        return try Self.transaction(db, body)
+        return try Self.transaction(db) { db in
+          let value = try body(db)
+          isCommitting = true
+          return value
+        }
       }
     } catch {
-      throw failure.jobError(for: error)
+      let isFull = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
+      let isAmbiguous = isCommitting && !isFull
+      if isAmbiguous { suspectLog() }
+      throw CommitLogError(failure.jobError(for: error), isAmbiguous: isAmbiguous)
     }
+  }
+
+  // MARK: Gaps in the log
+
+  /// Notes that frames of the log may be missing on the disk: what is committed behind them would be lost with
+  /// the power.
+  private func suspectLog() {
+    isLogSuspect.store(true, ordering: .relaxed)
+    // For other processes; this one knows.
+    try? write { db in try db.execute(sql: "UPDATE meta SET log_suspect = 1") }
+  }
+
+  /// Begins the log anew if frames of it may be missing on the disk.
+  ///
+  /// That is so after an fsync that failed, in whatever process; and where the log was there before this process: those who
+  /// wrote it may all have been killed since.
+  func secureIfSuspect() throws(JobError) {
+    let isNoted = try read { db in
+      try Bool.fetchOne(db, sql: "SELECT log_suspect <> 0 FROM meta") ?? false
+    }
+    if isNoted || isLogSuspect.load(ordering: .relaxed) { try secure() }
+  }
+
+  /// Makes everything durable that is committed, whatever became of earlier fsyncs of the log.
+  ///
+  /// A complete checkpoint brings it into the database file. That alone is not enough: after a power failure SQLite
+  /// replays the frames of the old log that have reached the disk over the database, also those that newer ones have
+  /// outdated in the page cache only. So the log is begun anew with a commit, whose new salt makes old frames
+  /// invalid.
+  ///
+  /// - Throws: `JobError`, in use if somebody reads an older state of the catalog for too long.
+  func secure() throws(JobError) {
+    try withWriter { db in
+      let row = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+      guard let row, row[0] as Int64? == 0 else {
+        throw JobError(
+          .inUse,
+          "Catalog \(path): another program reads an older state of it, which keeps it from being made durable. "
+            + "Try again when that program has ended; fuser \(path) names it")
+      }
+    }
+    try writeDurably { db in
+      try db.execute(sql: "UPDATE meta SET log_secured = log_secured + 1, log_suspect = 0")
+    }
+    isLogSuspect.store(false, ordering: .relaxed)
   }
 
   /// Runs statements outside a transaction.
@@ -210,6 +268,7 @@ extension CatalogDatabase {
     let state = try read { db in try SchemaState(db) }
     try state.check(settings.migrations, failure)
     for step in settings.migrations.steps where !state.applied.contains(step.name) {
+      if !state.applied.isEmpty { try read { db in try step.admit(db) } }
       if !state.applied.isEmpty { try keepCopy(before: step) }
       do {
         try migrator.migrate(pool, upTo: step.name)

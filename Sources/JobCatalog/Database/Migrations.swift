@@ -6,6 +6,8 @@ import Qcow2
 struct CatalogMigration: Sendable {
   /// Its name, kept in the catalog and part of the name of the copy made before it.
   let name: String
+  /// Refuses a catalog that is not ready for it; reads only.
+  var admit: @Sendable (Database) throws -> Void = { _ in }
   /// What it does, in a transaction of its own.
   let apply: @Sendable (Database) throws -> Void
 }
@@ -33,7 +35,27 @@ struct CatalogMigrations: Sendable {
     CatalogMigration(name: "3-device-state") { db in
       try db.execute(sql: deviceStateSchema)
     },
+    CatalogMigration(name: "4-fence-first", admit: requireFinishedRecords) { db in
+      try db.execute(sql: fenceFirstSchema)
+    },
   ])
+
+  /// Only the version that wrote it can finish a commit whose images are marked.
+  private static func requireFinishedRecords(_ db: Database) throws {
+    guard try db.tableExists("commit_record") else { return }
+    let isOpen = try Bool.fetchOne(
+      db,
+      sql: """
+        SELECT EXISTS (SELECT 1 FROM commit_record WHERE closed IS NULL
+          AND id NOT IN (SELECT id FROM commit_refusal))
+        """)
+    if isOpen == true {
+      throw JobError(
+        .catalog,
+        "The catalog has a commit of the snapjob version before that is not finished. Finish it with that "
+          + "version: snapjob recover; then use this one")
+    }
+  }
 
   /// The schema version that these steps lead to.
   var version: Int64 { Int64(steps.count) }

@@ -66,24 +66,6 @@ struct DeviceStateTable {
       arguments: [stamp.length, stamp.modified, stamp.changed, commit.bytes.asData])
   }
 
-  /// Drops the notes that no image can have any more, as a record is closed: those of before the commit where
-  /// it is done everywhere, else those of after it.
-  func settle(_ record: CommitID, isDone: Bool) throws {
-    let rows = try Row.fetchAll(
-      db,
-      sql: """
-        SELECT before, after FROM commit_image
-        JOIN commit_record ON commit_record.number = commit_image.record
-        WHERE commit_record.id = ?
-        """, arguments: [record.bytes.asData])
-    for row in rows {
-      let sector = [UInt8](try row.value(isDone ? "before" : "after", as: Data.self))
-      guard let id = FirstSector(onDisk: sector).marks?.last else { continue }
-      try db.execute(
-        sql: "DELETE FROM device_state WHERE commit_id = ?", arguments: [id.bytes.asData])
-    }
-  }
-
   /// Whether a state waits in a file.
   func isNoted(file name: String) throws -> Bool {
     try Bool.fetchOne(

@@ -19,8 +19,8 @@ extension Catalog {
 
   /// Dismisses jobs that concluded more than 7 days ago and deletes history more than 400 days old.
   ///
-  /// Jobs with a commit that is not done stay where they are. Of commits that are done the ids are
-  /// kept for ever, because images carry them; the first sectors go with the history.
+  /// Jobs with a commit that is not settled stay where they are. Commits go with the history, but for those with
+  /// an image that was away or in use: these are kept, because it may turn up later.
   ///
   /// - Parameter now: the time to count from; nil for the clock's.
   /// - Returns: how many jobs were moved and deleted.
@@ -46,7 +46,7 @@ extension Catalog {
   }
 
   /// Looks at the whole database: SQLite's own check, references between tables, and whether
-  /// machines, open commit records and jobs decode.
+  /// machines, commits and jobs decode.
   ///
   /// - Returns: a sentence for each thing that is wrong; none for a catalog in good order.
   /// - Throws: `JobError` if the disk is full or access was refused.
@@ -86,7 +86,7 @@ extension Catalog {
   }
 
   private func lookAtCommits() throws(JobError) -> [String] {
-    _ = try openRecords()
+    _ = try unsettledCommits() + unconfirmedCommits()
     return []
   }
 

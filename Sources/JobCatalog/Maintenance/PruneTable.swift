@@ -7,10 +7,10 @@ struct PruneTable {
 
   init(_ db: Database) { self.db = db }
 
-  /// SQL for a job that no open commit record names.
+  /// SQL for a job that no commit names which is not settled.
   private static let isSettled = """
-    NOT EXISTS (SELECT 1 FROM commit_job JOIN commit_record
-        ON commit_record.number = commit_job.record
+    NOT EXISTS (SELECT 1 FROM commit_job JOIN commit_intent
+        ON commit_intent.number = commit_job.intent
       WHERE commit_job.job = job.seq AND \(CommitTable.isOpen))
     """
 
@@ -26,6 +26,8 @@ struct PruneTable {
       sql: """
         SELECT \(WorkerRow.columns) FROM worker
         WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.worker = worker.number)
+          AND NOT EXISTS (SELECT 1 FROM commit_intent
+            WHERE commit_intent.worker = worker.number AND \(CommitTable.isOpen))
         """
     ).map(WorkerRow.init)
   }
@@ -55,7 +57,7 @@ struct PruneTable {
           NOT EXISTS (SELECT 1 FROM job WHERE job.txn = job_transaction.number)
           AND NOT EXISTS (SELECT 1 FROM busy_subject WHERE txn = job_transaction.number)
         """)
-    try deleteCommitContent(before: historyBefore)
+    try deleteCommits(before: historyBefore)
     try db.execute(
       sql: "DELETE FROM device_state WHERE created < ?", arguments: [historyBefore.microseconds])
     for worker in deadWorkers {
@@ -70,14 +72,14 @@ struct PruneTable {
     return PruneReport(dismissed: old.count, deleted: deleted)
   }
 
-  private func deleteCommitContent(before time: Timestamp) throws {
-    for table in ["commit_image", "commit_job"] {
-      try db.execute(
-        sql: """
-          DELETE FROM \(table) WHERE record IN
-            (SELECT number FROM commit_record WHERE closed IS NOT NULL AND closed < ?)
-          """,
-        arguments: [time.microseconds])
-    }
+  /// Commits go with the history, but for those with an image that nobody has confirmed: it may turn up with the
+  /// fence.
+  private func deleteCommits(before time: Timestamp) throws {
+    try db.execute(
+      sql: """
+        DELETE FROM commit_intent WHERE settled IS NOT NULL AND settled < ?
+          AND NOT \(CommitTable.isUnconfirmed)
+        """,
+      arguments: [time.microseconds])
   }
 }

@@ -1,11 +1,15 @@
 import Glibc
 
-/// An exclusive lock on a whole file that lasts as long as its owner: a lock of an open file
-/// description, which the kernel lets go however the process ends.
+/// Locks on single bytes of a file that last as long as their owner: locks of an open file description, which the
+/// kernel lets go however the process ends.
+///
+/// The first byte says that the owner lives. A worker locks further ones for what it is at.
 final class OpenFileLock: Sendable {
   /// `F_OFD_GETLK` and `F_OFD_SETLK` of fcntl(2), which Swift's Glibc does not name.
   private static let ofdGetLock: CInt = 36
   private static let ofdSetLock: CInt = 37
+  /// The byte that says that the owner lives.
+  private static let lifeByte: Int64 = 0
 
   private let descriptor: CInt
 
@@ -25,22 +29,31 @@ final class OpenFileLock: Sendable {
 
   /// Opens a file, creating it (0600) if it is missing, and locks it without waiting.
   static func acquire(_ path: String) -> Outcome {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { return .failed(errno: errno) }
-    var lock = wholeFile()
-    guard fcntl(descriptor, ofdSetLock, &lock) == 0 else {
-      let code = errno
-      close(descriptor)
-      return code == EAGAIN || code == EACCES ? .held : .failed(errno: code)
-    }
-    return .locked(OpenFileLock(descriptor: descriptor))
+    outcome(
+      open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600), F_WRLCK, byte: lifeByte)
   }
 
-  /// Lets go of the lock before its owner goes.
-  func release() {
-    var lock = Self.wholeFile(F_UNLCK)
-    _ = fcntl(descriptor, Self.ofdSetLock, &lock)
+  /// Opens an existing file and locks one byte beside others who do the same; excludes who has it for itself.
+  static func share(_ path: String, byte: Int64) -> Outcome {
+    outcome(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), F_RDLCK, byte: byte)
   }
+
+  private static func outcome(_ descriptor: CInt, _ type: CInt, byte: Int64) -> Outcome {
+    guard descriptor >= 0 else { return .failed(errno: errno) }
+    let result = OpenFileLock(descriptor: descriptor)
+    let code = result.set(type, byte: byte)
+    if code == 0 { return .locked(result) }
+    return code == EAGAIN || code == EACCES ? .held : .failed(errno: code)
+  }
+
+  /// Locks one more byte for itself; false if that cannot be done.
+  func lock(byte: Int64) -> Bool { set(F_WRLCK, byte: byte) == 0 }
+
+  /// Lets go of a byte.
+  func unlock(byte: Int64) { _ = set(F_UNLCK, byte: byte) }
+
+  /// Lets go of the lock before its owner goes.
+  func release() { unlock(byte: Self.lifeByte) }
 
   /// Replaces what the file says; what goes wrong is not told, for the lock counts and not the words.
   func write(_ text: String) {
@@ -64,14 +77,20 @@ final class OpenFileLock: Sendable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { return errno == ENOENT ? false : nil }
     defer { close(descriptor) }
-    var lock = wholeFile()
+    var lock = range(F_WRLCK, byte: lifeByte)
     guard fcntl(descriptor, ofdGetLock, &lock) == 0 else { return nil }
     return lock.l_type != Int16(F_UNLCK)
   }
 
-  private static func wholeFile(_ type: CInt = F_WRLCK) -> flock {
+  /// Sets a lock without waiting; returns the error's number, 0 for none.
+  private func set(_ type: CInt, byte: Int64) -> CInt {
+    var lock = Self.range(type, byte: byte)
+    return fcntl(descriptor, Self.ofdSetLock, &lock) == 0 ? 0 : errno
+  }
+
+  private static func range(_ type: CInt, byte: Int64) -> flock {
     flock(
-      l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0,
+      l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: off_t(byte), l_len: 1,
       // The kernel insists on 0 here for this kind of lock.
       l_pid: 0)
   }

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Glibc
 import Jobs
+import SnapshotJobs
 import Synchronization
 
 /// Which processes work with a catalog, and which of them still live.
@@ -23,6 +24,15 @@ final class WorkerRegistry: Sendable {
     let number: Int64
     let lockPath: String
     let lock: OpenFileLock
+    /// The byte that the last commit has locked.
+    var lastByte: Int64 = 0
+  }
+
+  /// What shows others that this process is at a commit: a locked byte of the worker's file.
+  struct Claim: Sendable {
+    let worker: Int64
+    let pid: Int32
+    let byte: Int64
   }
 
   init(database: CatalogDatabase) { self.database = database }
@@ -71,6 +81,42 @@ final class WorkerRegistry: Sendable {
     } catch {
       unlink(path)
       throw error
+    }
+  }
+
+  /// Locks one more byte for a commit; registers this process first if need be.
+  func claim() throws(JobError) -> Claim {
+    let number = try register()
+    let byte = own.withLock { membership -> Int64? in
+      guard case .worker(var worker) = membership else { return nil }
+      worker.lastByte += 1
+      membership = .worker(worker)
+      return worker.lock.lock(byte: worker.lastByte) ? worker.lastByte : nil
+    }
+    guard let byte else {
+      throw database.failure.unusable("cannot be worked on: no lock for a commit", "Try again")
+    }
+    return Claim(worker: number, pid: getpid(), byte: byte)
+  }
+
+  /// Lets go of a commit.
+  func release(_ claim: Claim) {
+    own.withLock { membership in
+      if case .worker(let worker) = membership { worker.lock.unlock(byte: claim.byte) }
+    }
+  }
+
+  /// Keeps a worker from going on with a commit, beside others who do the same; nil while it is at it.
+  func share(_ worker: WorkerRow, byte: Int64) throws(JobError) -> CommitClaim? {
+    let isOtherBoot = !bootID.isEmpty && !worker.bootID.isEmpty && bootID != worker.bootID
+    guard let name = worker.lockFile, isPlain(name), !isOtherBoot else { return CommitClaim {} }
+    let path = database.lockDirectory + "/" + name
+    switch OpenFileLock.share(path, byte: byte) {
+    case .locked(let lock): return CommitClaim { withExtendedLifetime(lock) {} }
+    case .held: return nil
+    // Nobody takes the name of a lock file a second time.
+    case .failed(ENOENT): return CommitClaim {}
+    case .failed(let code): throw database.failure.systemError(code, doing: "lock \(path)")
     }
   }
 
@@ -135,13 +181,15 @@ struct WorkerRow: Sendable {
     worker.lock_file AS worker_lock_file, worker.boot_id AS worker_boot_id
     """
 
-  /// Workers that have a lock file and no job that is not concluded.
+  /// Workers that have a lock file, no job that is not concluded and no commit that is not settled.
   static func withoutOpenJobs(_ db: Database) throws -> [WorkerRow] {
     let rows = try Row.fetchAll(
       db,
       sql: """
         SELECT \(columns) FROM worker WHERE lock_file IS NOT NULL AND NOT EXISTS (
           SELECT 1 FROM job WHERE job.worker = worker.number AND \(JobRow.isOpen))
+        AND NOT EXISTS (SELECT 1 FROM commit_intent
+          WHERE commit_intent.worker = worker.number AND \(CommitTable.isOpen))
         """)
     return try rows.map(WorkerRow.init)
   }

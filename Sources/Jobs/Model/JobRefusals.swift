@@ -46,7 +46,7 @@ extension JobError {
   }
 
   /// A pending job whose commit did not come to its end, where nobody can try again.
-  static func unsettled(_ id: JobID, _ cause: JobError?) -> JobError {
+  static func inDoubt(_ id: JobID, _ cause: JobError?) -> JobError {
     let reason = cause.map { ": \($0.message)" } ?? ""
     return JobError(
       .conflict, "The commit of job '\(id)' is not decided\(reason); `snapjob recover` settles it")

@@ -217,8 +217,8 @@ final class Job: Sendable {
     state.withLock { state in state.machine.settle(error: nil, result: result) }
   }
 
-  /// Keeps the job pending with the reason why its commit is not decided.
-  func leaveUndecided(_ error: JobError) throws(JobError) {
+  /// Keeps the job pending with the reason why its commit is in doubt.
+  func leaveInDoubt(_ error: JobError) throws(JobError) {
     try state.withLock { state throws(JobError) in
       state.machine.settle(error: error, result: nil)
       state.machine.update(meter.progress)

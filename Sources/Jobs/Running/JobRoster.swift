@@ -9,7 +9,7 @@ final class JobRoster: Sendable {
   /// A job whose work is over but whose end is not in the store.
   struct Stranded: Sendable {
     let job: Job
-    /// Why the end could not be stored; nil if the commit is not decided.
+    /// Why the end could not be stored; nil if the commit is in doubt.
     let storeFailure: JobError?
   }
 
@@ -48,8 +48,8 @@ final class JobRoster: Sendable {
     }
   }
 
-  /// Those whose commit is not decided.
-  var undecided: [JobID] {
+  /// Those whose commit is in doubt.
+  var inDoubt: [JobID] {
     state.withLock { state in
       state.stranded.filter { $0.value.storeFailure == nil }.map(\.key)
     }

@@ -115,10 +115,17 @@ public final class JobRunner: Sendable {
     try ledger.store.jobs().map(withLiveProgress)
   }
 
+  /// A record with what this process knows better: the live progress, and of a job whose end could not be
+  /// stored that it is pending with an error.
   func withLiveProgress(_ record: JobRecord) -> JobRecord {
-    guard let entry = roster.live(record.id) else { return record }
     var record = record
-    record.progress = entry.job.meter.progress
+    if let entry = roster.live(record.id) {
+      record.progress = entry.job.meter.progress
+    } else if record.status != .concluded, let stranded = roster.stranded(record.id) {
+      let snapshot = stranded.job.snapshot
+      record.status = .pending
+      record.error = snapshot.error ?? stranded.storeFailure
+    }
     return record
   }
 
@@ -207,7 +214,7 @@ public final class JobRunner: Sendable {
       if isNews || lookout.isThoroughLook { serveRequests() }
       if lookout.isThoroughLook {
         storeMissingEnds()
-        forgetDecided()
+        forgetResolved()
       }
     }
   }
@@ -246,9 +253,9 @@ public final class JobRunner: Sendable {
     try? ledger.store.answer(request.number, with: answer)
   }
 
-  /// Lets go of jobs whose commit was undecided here and that another process has settled.
-  private func forgetDecided() {
-    for id in roster.undecided {
+  /// Lets go of jobs whose commit was in doubt here and that another process has resolved.
+  private func forgetResolved() {
+    for id in roster.inDoubt {
       do throws(JobError) {
         let record = try ledger.store.job(id)
         if record == nil || record?.status == .concluded { roster.forgetStranded(id) }

@@ -22,6 +22,8 @@ final class JobTransaction: Sendable {
     /// Those that have not ended, newest first.
     var remaining: [Job]
     var prepared: [JobID: any PreparedWork] = [:]
+    /// The commit once it is noted.
+    var announced: (any AnnouncedCommit)?
     var isAborting = false
     var isCommitting = false
   }
@@ -90,8 +92,33 @@ final class JobTransaction: Sendable {
 
   private func allHavePrepared() {
     for job in newestFirst where !job.becomePending() { return abort(because: job) }
-    if jobs.allSatisfy(\.isAutoFinalized) { return commit() }
+    let isAutoFinalized = jobs.allSatisfy(\.isAutoFinalized)
+    do throws(JobError) {
+      let announced = try surroundings.committer.announce(members, waits: !isAutoFinalized)
+      state.withLock { state in state.announced = announced }
+    } catch {
+      return rollBack(because: error)
+    }
+    if isAutoFinalized { return commit() }
     for job in jobs { job.awaitFinalize() }
+  }
+
+  /// What the jobs have prepared, in the order of the request.
+  private var members: [CommitMember] {
+    state.withLock { state in
+      jobs.compactMap { job in
+        state.prepared[job.id].map { CommitMember(id: job.id, work: $0) }
+      }
+    }
+  }
+
+  /// Ends all jobs with an error before anything has happened.
+  private func rollBack(because error: JobError) {
+    state.withLock { state in
+      state.isAborting = true
+      state.remaining = []
+    }
+    for job in newestFirst { undo(job, because: error) }
   }
 
   private func jobWasLeft(_ job: Job) {
@@ -114,6 +141,7 @@ final class JobTransaction: Sendable {
     }
     if isFirst {
       for job in newestFirst where job !== cause { job.cancelWithTransaction() }
+      state.withLock { state in state.announced }?.cancel()
     }
     while let job = nextReturned() {
       undo(job, because: .operationCanceled)
@@ -131,19 +159,16 @@ final class JobTransaction: Sendable {
   private func commit() {
     guard !isOver else { return }
     for job in newestFirst where !job.beginCommit() { return abort(because: job) }
-    let members = state.withLock { state in
+    let announced = state.withLock { state in
       state.isCommitting = true
-      return jobs.compactMap { job in
-        state.prepared[job.id].map { CommitMember(id: job.id, work: $0) }
-      }
+      return state.announced
     }
-    let outcome = surroundings.committer.commit(members)
+    guard let outcome = announced?.commit() else { return }
     for job in newestFirst {
       switch outcome {
       case .committed: finish(job)
-      case .notCommitted(let error): undo(job, because: error)
-      case .takenBack(let error): giveUp(job, because: error)
-      case .unresolved(let error): leaveUndecided(job, because: error)
+      case .rolledBack(let error): undo(job, because: error)
+      case .inDoubt(let error): leaveInDoubt(job, because: error)
       }
     }
   }
@@ -172,16 +197,10 @@ final class JobTransaction: Sendable {
     conclude(job)
   }
 
-  private func giveUp(_ job: Job, because error: JobError) {
-    job.abort(because: error)
-    takePrepared(job)?.abandon()
-    conclude(job)
-  }
-
-  private func leaveUndecided(_ job: Job, because error: JobError) {
+  private func leaveInDoubt(_ job: Job, because error: JobError) {
     takePrepared(job)?.abandon()
     do throws(JobError) {
-      try job.leaveUndecided(error)
+      try job.leaveInDoubt(error)
     } catch {
       surroundings.remark(job.id, error)
     }

@@ -2,7 +2,7 @@ extension JobRunner {
   /// Waits until a job of whatever process has concluded (or is `pending` and waits for a finalize,
   /// if that is asked for) and returns its record; the last known one if it has been dismissed.
   ///
-  /// A record that comes back `pending` with an `error` is of a job whose commit is not decided:
+  /// A record that comes back `pending` with an `error` is of a job whose commit is in doubt:
   /// recovery decides later.
   ///
   /// - Parameters:

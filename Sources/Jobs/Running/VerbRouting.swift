@@ -90,10 +90,10 @@ extension JobRunner {
   /// Tries recovery of one job again; may block.
   func settle(_ id: JobID) throws(JobError) {
     let before = try ledger.store.job(id)
-    guard let settlement else { throw .unsettled(id, before?.error) }
+    guard let settlement else { throw .inDoubt(id, before?.error) }
     try settlement(self, id)
     if let record = try ledger.store.job(id), record.status == .pending {
-      throw .unsettled(id, record.error)
+      throw .inDoubt(id, record.error)
     }
     roster.forgetStranded(id)
   }

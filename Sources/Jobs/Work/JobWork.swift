@@ -24,17 +24,36 @@ public protocol PreparedWork: Sendable {
   func finish() throws -> String?
 
   /// Called instead of ``undo()`` and ``finish()`` when a commit could not be brought to its end:
-  /// lets go of locks and changes nothing; recovery decides later.
+  /// lets go of locks and changes nothing; recovery brings it to its end.
   func abandon()
 }
 
 /// What makes the prepared work of a transaction permanent.
 public protocol Committer: Sendable {
-  /// Commits everything that the jobs of one transaction have prepared, or nothing.
+  /// Notes durably what a commit will change, so that whatever is begun afterwards can be taken back or
+  /// finished by somebody else.
   ///
-  /// Runs on a thread of its own and may block. Progress is not paused or cancelled here. The jobs
-  /// come in the order in which they were requested; they conclude in the opposite one.
-  func commit(_ members: [CommitMember]) -> CommitOutcome
+  /// Runs on a thread of its own and may block. The jobs come in the order in which they were requested; they
+  /// conclude in the opposite one.
+  ///
+  /// - Parameters:
+  ///   - members: everything that the jobs of one transaction have prepared.
+  ///   - waits: whether somebody will have to finalize the transaction.
+  /// - Returns: the commit, which goes one way or the other.
+  /// - Throws: ``JobError``; nothing has happened then, and the members' work is undone.
+  func announce(
+    _ members: [CommitMember], waits: Bool
+  ) throws(JobError) -> any AnnouncedCommit
+}
+
+/// A commit that is noted durably and not begun.
+public protocol AnnouncedCommit: Sendable {
+  /// Commits everything, or nothing. Progress is not paused or cancelled here.
+  func commit() -> CommitOutcome
+
+  /// Notes durably that the commit does not happen; called once, instead of ``commit()``, while the members' work
+  /// still holds its locks.
+  func cancel()
 }
 
 /// One job of a transaction at its commit.
@@ -55,12 +74,9 @@ public struct CommitMember: Sendable {
 public enum CommitOutcome: Sendable {
   /// Everything is permanent: the jobs conclude well.
   case committed
-  /// The commit point was not reached: the jobs are undone and conclude with this error.
-  case notCommitted(JobError)
-  /// The commit point was not reached, or recovery has taken everything back, and there is nothing
-  /// left to undo: the jobs conclude with this error.
-  case takenBack(JobError)
+  /// Nothing has happened: the members' work is undone and the jobs conclude with this error.
+  case rolledBack(JobError)
   /// The commit point may have been passed and the rest failed: the jobs stay `pending`, and
-  /// recovery decides.
-  case unresolved(JobError)
+  /// recovery brings them to their end.
+  case inDoubt(JobError)
 }

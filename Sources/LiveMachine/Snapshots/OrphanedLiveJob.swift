@@ -68,7 +68,7 @@ public struct OrphanedLiveJob: Sendable {
       }
       return answer ?? outcomeOnDisks(result)
     } catch {
-      return .undecided(error)
+      return .inDoubt(error)
     }
   }
 
@@ -101,7 +101,7 @@ public struct OrphanedLiveJob: Sendable {
     let job = QEMUJob(id, on: monitor)
     guard let state = try await job.state() else { return nil }
     guard state.text("status") == "concluded" else {
-      return .undecided(
+      return .inDoubt(
         JobError(.inUse, "The running machine is still at it (its job '\(id)')"))
     }
     guard let text = try await job.dismissed(state) else { return .done(result: result) }

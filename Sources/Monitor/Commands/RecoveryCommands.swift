@@ -12,18 +12,17 @@ extension CommandTable {
         .optional(
           "force",
           .enumeration(
-            SchemaEnumeration(
-              "SnapjobRecoveryForce",
-              [Recovery.Force.forward.rawValue, Recovery.Force.abandon.rawValue]))),
+            SchemaEnumeration("SnapjobRecoveryForce", ["forward", "abandon"]))),
         .optional("files", .array(.string)),
       ],
       returns: .array(.object(Recovery.Finding.schema))
     ) { arguments, context in
       let recovery = context.services.recovery
-      let force = arguments.string(ifPresent: "force").flatMap(Recovery.Force.init)
+      // Recovery goes forward by itself: "forward" is taken and asks for nothing more.
+      let abandons = arguments.string(ifPresent: "force") == "abandon"
       let files = arguments.strings(ifPresent: "files") ?? []
       guard files.isEmpty else {
-        guard force == .abandon, !arguments.flag("dry-run"), arguments["id"] == nil else {
+        guard abandons, !arguments.flag("dry-run"), arguments["id"] == nil else {
           throw JobError(.usage, "With files, what keeps them can only be abandoned")
         }
         return .array(
@@ -31,7 +30,7 @@ extension CommandTable {
       }
       let id = try arguments.string(ifPresent: "id").map(JobID.init(naming:))
       let findings = try recovery.run(
-        dryRun: arguments.flag("dry-run"), job: id, force: force)
+        dryRun: arguments.flag("dry-run"), job: id, abandons: abandons, isThorough: true)
       return .array(findings.map(\.json))
     }
   ]
@@ -39,10 +38,11 @@ extension CommandTable {
 
 extension Recovery.Finding {
   fileprivate var json: QMPValue {
-    [
+    .present([
       "jobs": .array(jobs.map { .string($0.description) }), "outcome": .string(outcome),
       "images": .array(images.map { .string($0) }), "resolved": .bool(isResolved),
-    ]
+      "x-kind": obstacle.map { .string($0.kind.rawValue) },
+    ])
   }
 
   fileprivate static let schema = SchemaObject(
@@ -50,5 +50,6 @@ extension Recovery.Finding {
     [
       .required("jobs", .array(.string)), .required("outcome", .string),
       .required("images", .array(.string)), .required("resolved", .boolean),
+      .optional("x-kind", .string),
     ])
 }

@@ -19,17 +19,16 @@ extension Image {
   ///
   /// - Parameters:
   ///   - scope: what to mend.
-  ///   - commit: the fresh id of this change.
-  ///   - catalog: the catalog in whose name it is made.
   ///   - checkpoint: told of progress; what it throws ends the work.
+  ///   - commit: makes a prepared image permanent and gives its space back; called for each pass.
   /// - Returns: what a check finds afterwards, with ``CheckReport/leaksFixed`` and
   ///   ``CheckReport/corruptionsFixed``.
-  /// - Throws: ``Qcow2Error`` with the path, or what the checkpoint throws; the image is as it was then,
-  ///   but for a mark.
+  /// - Throws: ``Qcow2Error`` with the path, or what the checkpoint or the commit throws; the image is as it was
+  ///   then, or as an earlier pass has left it.
   /// - Precondition: the image was opened for ``Purpose/repair``.
   public func repair(
-    _ scope: RepairScope, commit: CommitID, catalog: CatalogID,
-    _ checkpoint: @escaping Checkpoint = { _ in }
+    _ scope: RepairScope, _ checkpoint: @escaping Checkpoint = { _ in },
+    commit: (PreparedImage) throws -> Void
   ) throws -> CheckReport {
     precondition(purpose == .repair, "an image is repaired under its write locks")
     do {
@@ -40,9 +39,7 @@ extension Image {
       for _ in 0..<Self.passes where last.hasWork(for: scope) {
         var draft = try ImageDraft(repairing: last.image, last, scope)
         try draft.settle(checkpoint)
-        let prepared = try draft.prepare(commit: commit, catalog: catalog, checkpoint)
-        try prepared.publish()
-        try prepared.finish()
+        try commit(try draft.prepare(checkpoint))
         last = try ImageCheck(try last.image.reloaded(), checkpoint)
       }
       var report = last.report

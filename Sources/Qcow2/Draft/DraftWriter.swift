@@ -20,7 +20,7 @@ struct DraftWriter {
   ///
   /// - Parameters:
   ///   - draft: settled.
-  ///   - image: the marked image.
+  ///   - image: the image.
   ///   - checkpoint: told the bytes written; what it throws ends the work.
   init(_ draft: ImageDraft, image: Image, checkpoint: @escaping Checkpoint) {
     self.draft = draft

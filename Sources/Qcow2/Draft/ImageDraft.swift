@@ -2,7 +2,7 @@
 /// snapshots, bitmaps, guest data.
 ///
 /// A draft reads the image and writes nothing. Several edits may follow each other; they all become
-/// true together. ``settle(_:)`` works out the new refcounts, then ``prepare(commit:catalog:_:)``
+/// true together. ``settle(_:)`` works out the new refcounts, then ``prepare(_:)``
 /// writes what is new into free clusters.
 ///
 /// ```

@@ -1,68 +1,51 @@
-/// An image on which everything of a change is durable but the first sector.
+/// An image on which everything of a change is written but the first sector.
 ///
-/// Whoever holds it holds the image's write locks. Exactly one of ``publish()`` (then ``finish()``) and
-/// ``undo()`` is called, or neither: then the image stays as it was, with a mark and some garbage in free
-/// clusters.
+/// Whoever holds it holds the image's write locks. It wrote into clusters only that are free in the old and in
+/// the new state: let go of, it leaves the image as it was, with some garbage in free clusters.
 public struct PreparedImage: Sendable {
-  /// The image as marked.
+  /// The image as it was before.
   public let image: Image
-  /// The first 512 bytes as marked.
-  public let before: [UInt8]
-  /// The first 512 bytes that make the change true.
-  public let after: [UInt8]
-  /// Length and times of the file after prepare's fsync.
-  public let stamp: FileStamp
   /// Bytes that prepare wrote.
   public let bytesWritten: Int64
   /// Bytes of clusters that nothing needs any more; what was only written anew in another place is not
   /// among them.
   public let bytesFreed: Int64
+  /// Whether everything that prepare wrote is durable already: so it is where there was much of it, so that the
+  /// time between fence and publish stays short.
+  public let isDurable: Bool
 
-  /// The mark without the pending commit.
-  private let unmarked: FirstSector
+  private let areaAfter: HeaderArea
   private let lengthBefore: Int64
   private let lengthAfter: Int64
   private let writtenRuns: [HostRun]
   private let freedRuns: [HostRun]
 
-  /// Marks the image, then writes everything new into free clusters and makes it durable.
-  init(
-    _ draft: ImageDraft, commit: CommitID, catalog: CatalogID, _ checkpoint: @escaping Checkpoint
-  ) throws {
-    let original = draft.image
-    let old = original.area.marks
-    unmarked = try original.firstSector(
-      marks: Marks(last: old.last, pending: nil, catalog: catalog))
-    let marked = try original.firstSector(
-      marks: Marks(last: old.last, pending: commit, catalog: catalog))
-    StopPoint.beforeMark.reach()
-    lengthBefore = original.fileLength
-    before = marked.bytes
-    do {
-      try original.writeFirstSector(marked.bytes)
-      StopPoint.afterMark.reach()
-      image = try original.reloaded()
-    } catch {
-      try Self.undo(original, unmarked, lengthBefore, [], because: error)
-      throw error
-    }
+  /// From this much on what prepare writes is made durable at once.
+  private static let bigByteCount: Int64 = 4 << 20
+
+  /// Writes everything new into free clusters.
+  init(_ draft: ImageDraft, _ checkpoint: @escaping Checkpoint) throws {
+    image = draft.image
+    lengthBefore = image.fileLength
     var writer = DraftWriter(draft, image: image, checkpoint: checkpoint)
     do {
       var area = image.area
       area.header = try writer.write()
+      area.header.autoclear.formIntersection(.known)
       area.extensions = writer.extensions
       if draft.recount != nil, !area.header.autoclear.contains(.bitmaps) {
         // Another program has outdated the bitmaps: nobody counted their clusters.
         area.extensions.removeAll { $0.type == HeaderExtension.bitmaps }
       }
-      after = try FirstSector(
-        encoding: area, marks: Marks(last: commit, pending: nil, catalog: catalog),
-        cluster: image.cluster
-      ).bytes
-      try image.file.synchronize()
-      stamp = try image.file.stamp()
+      areaAfter = area
+      isDurable = writer.byteCount >= Self.bigByteCount
+      if isDurable { try image.file.synchronize() }
+      // The room that the sectors need does not depend on whose they are.
+      _ = try Self.sectors(
+        image, areaAfter,
+        FenceMark(commit: CommitID(), catalog: CatalogID(), member: 0, memberCount: 1))
     } catch {
-      try Self.undo(image, unmarked, lengthBefore, writer.writtenRuns, because: error)
+      try Self.undo(image, lengthBefore, writer.writtenRuns, because: error)
       throw error
     }
     let geometry = image.geometry
@@ -77,15 +60,56 @@ public struct PreparedImage: Sendable {
     lengthAfter = isTailCounted ? end : max(end, lengthBefore)
   }
 
-  /// Durably switches the image to its new state.
-  public func publish() throws(Qcow2Error) { try image.writeFirstSector(after) }
+  /// The first sectors of the image in one commit.
+  ///
+  /// - Parameter mark: which commit, and which of its images this one is.
+  /// - Throws: ``Qcow2Error`` (noRoom); prepare has seen to it that there is room.
+  public func sectors(_ mark: FenceMark) throws(Qcow2Error) -> CommitSectors {
+    do { return try Self.sectors(image, areaAfter, mark) } catch { throw error.in(image.path) }
+  }
+
+  private static func sectors(
+    _ image: Image, _ areaAfter: HeaderArea, _ mark: FenceMark
+  ) throws(Qcow2Error) -> CommitSectors {
+    let cluster = image.cluster
+    let snapjob = SnapjobMark(following: image.mark, commit: mark.commit, catalog: mark.catalog)
+    let after = try FirstSector(encoding: areaAfter, mark: snapjob, cluster: cluster)
+    var afterFenced: FirstSector?
+    if mark.memberCount == 1 {
+      let area = try HeaderArea(decoding: after.bytes + cluster.dropFirst(FirstSector.byteCount))
+      afterFenced = try FirstSector(fencing: area, mark, cluster: cluster)
+    }
+    return CommitSectors(
+      before: FirstSector(onDisk: image.firstSector),
+      fenced: try FirstSector(fencing: image.area, mark, cluster: cluster), after: after,
+      afterFenced: afterFenced)
+  }
+
+  /// Makes durable what prepare has written.
+  public func synchronize() throws(Qcow2Error) { try image.sectorFile.synchronize() }
+
+  /// Durably switches the image to its new state, in nobody's catalog: a power loss or a failed fsync leaves
+  /// it old or new, and nobody to tell.
+  ///
+  /// - Parameters:
+  ///   - commit: a fresh id.
+  ///   - catalog: whose commit it is.
+  public func publish(
+    commit: CommitID = CommitID(), catalog: CatalogID = CatalogID()
+  ) throws(Qcow2Error) {
+    let sectors = try sectors(
+      FenceMark(commit: commit, catalog: catalog, member: 0, memberCount: 1))
+    try synchronize()
+    try image.sectorFile.write(sectors.after)
+    try synchronize()
+  }
 
   /// Gives the space that the old state used back to the filesystem.
   ///
   /// A change that frees no more than it wrote, as a save does, leaves the old places in the file: the next
   /// change writes there, and the file does not grow.
   ///
-  /// Only once the commit record is done: from then on nobody goes back.
+  /// Only once the new first sector is durable: from then on nobody goes back.
   ///
   /// - Returns: bytes given back.
   @discardableResult public func finish() throws(Qcow2Error) -> Int64 {
@@ -95,45 +119,35 @@ public struct PreparedImage: Sendable {
     return isWorthwhile ? bytesFreed : 0
   }
 
-  /// Takes everything back: the mark is written again without the pending commit, then space is given
-  /// back. If this throws, the image is as it was but for a mark.
-  public func undo() throws(Qcow2Error) {
-    try image.writeFirstSector(unmarked.bytes)
-    try image.giveBack(writtenRuns, length: lengthBefore)
-  }
+  /// Gives the space that prepare has written to back. If this throws, the image is as it was but for garbage
+  /// in free clusters.
+  public func undo() throws(Qcow2Error) { try image.giveBack(writtenRuns, length: lengthBefore) }
 
   private static func undo(
-    _ image: Image, _ unmarked: FirstSector, _ length: Int64, _ runs: [HostRun],
-    because error: any Error
+    _ image: Image, _ length: Int64, _ runs: [HostRun], because error: any Error
   ) throws {
     do {
-      try image.writeFirstSector(unmarked.bytes)
       try image.giveBack(runs, length: length)
     } catch let second {
       throw Qcow2Error(
-        .io,
-        "\(error); undoing it failed as well: \(second); the image is as it was but for a mark",
-        path: image.path)
+        (error as? Qcow2Error)?.code ?? .io,
+        "\(error); the space that was written to could not be given back as well: \(second); the image is "
+          + "as it was", path: image.path)
     }
   }
 }
 
 extension ImageDraft {
-  /// Marks the image and writes everything that is new; the image itself stays as it was.
+  /// Writes everything that is new; the image itself stays as it was.
   ///
-  /// - Parameters:
-  ///   - commit: the fresh id of the commit that will publish it.
-  ///   - catalog: the catalog that will keep the commit record.
-  ///   - checkpoint: told of progress; what it throws ends the work.
-  /// - Returns: the image, ready to be published.
+  /// - Parameter checkpoint: told of progress; what it throws ends the work.
+  /// - Returns: the image, ready for its new first sector.
   /// - Throws: ``Qcow2Error`` with the path, or what the checkpoint throws. Everything is undone then.
   /// - Precondition: ``settle(_:)`` has been called.
-  public func prepare(
-    commit: CommitID, catalog: CatalogID, _ checkpoint: @escaping Checkpoint
-  ) throws -> PreparedImage {
+  public func prepare(_ checkpoint: @escaping Checkpoint) throws -> PreparedImage {
     precondition(isSettled, "a draft is settled before it is prepared")
     do {
-      return try PreparedImage(self, commit: commit, catalog: catalog, checkpoint)
+      return try PreparedImage(self, checkpoint)
     } catch let error as Qcow2Error {
       throw error.in(image.path)
     }
@@ -141,25 +155,8 @@ extension ImageDraft {
 }
 
 extension Image {
-  /// The first sector with other marks and nothing else changed. Unknown autoclear bits are cleared, as
-  /// the specification asks of whoever writes.
-  func firstSector(marks: Marks) throws(Qcow2Error) -> FirstSector {
-    var area = self.area
-    if header.version >= 3 {
-      area.header.autoclear = header.autoclear.intersection(.known).union(.marker)
-    }
-    return try FirstSector(encoding: area, marks: marks, cluster: cluster)
-  }
-
-  /// Durably writes the first 512 bytes: the only write that changes what an image means.
-  public func writeFirstSector(_ bytes: [UInt8]) throws(Qcow2Error) {
-    do {
-      try file.write(bytes, at: 0)
-      try file.synchronize()
-    } catch let error {
-      throw error.in(path)
-    }
-  }
+  /// The first sector, through the same file and under the same locks.
+  public var sectorFile: SectorFile { SectorFile(file, lock) }
 
   /// Gives clusters that nothing refers to back to the filesystem, and cuts the file to a length.
   func giveBack(_ runs: [HostRun], length: Int64) throws(Qcow2Error) {

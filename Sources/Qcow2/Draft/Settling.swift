@@ -7,7 +7,7 @@ extension ImageDraft {
     Int64(treeDeltas.keys.count { newL2s[$0] == nil }) << Int64(geometry.clusterBits)
   }
 
-  /// Bytes that ``prepare(commit:catalog:_:)`` will write, as an estimate from above; of a settled draft.
+  /// Bytes that ``prepare(_:)`` will write, as an estimate from above; of a settled draft.
   public var writeByteCountEstimate: Int64 {
     let tables =
       copiedSeen.count + newL2s.count + newClusterCount + refcounts.changedBlocks.count

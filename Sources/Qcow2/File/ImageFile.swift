@@ -51,6 +51,10 @@ public protocol ImageFile: AnyObject, Sendable {
   /// Cuts the file, or lets it grow by zeros, to a length in bytes.
   func setLength(_ length: Int64) throws(Qcow2Error)
 
+  /// Whether the filesystem has room for writing a few blocks over ones that are there: a copy-on-write
+  /// filesystem needs some, and so does a file whose blocks are shared with a clone.
+  func hasRoomForRewrite() throws(Qcow2Error) -> Bool
+
   /// Gives the space of a range back to the filesystem; it reads as zeros then.
   ///
   /// - Returns: false if the file's storage cannot do that; nothing has changed then.
@@ -58,6 +62,9 @@ public protocol ImageFile: AnyObject, Sendable {
 }
 
 extension ImageFile {
+  /// What is written in place needs no room.
+  public func hasRoomForRewrite() throws(Qcow2Error) -> Bool { true }
+
   /// Fills a buffer from an offset on.
   ///
   /// - Throws: ``Qcow2Error`` (malformed) if the file ends before the buffer is full.

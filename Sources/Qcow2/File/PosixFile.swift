@@ -132,7 +132,8 @@ public final class PosixFile: ImageFile {
   ///
   /// An error is reported once and never retried: the pages that could not be written are lost.
   public func synchronize() throws(Qcow2Error) {
-    // Not fdatasync: a version 2 image is recognised by its times after a power failure.
+    // Not fdatasync: the length and the blocks that a sparse file got are part of what must be durable on
+    // every filesystem.
     _ = try retrying("make it durable") { Int(fsync(openDescriptor.rawValue)) }
   }
 
@@ -141,6 +142,25 @@ public final class PosixFile: ImageFile {
     _ = try retrying("change its length", at: length) {
       Int(ftruncate(openDescriptor.rawValue, off_t(length)))
     }
+  }
+
+  /// Filesystems on which a block that is there may have to be written somewhere else, by `f_type` of statfs(2):
+  /// btrfs, XFS (with reflinks), ZFS, bcachefs.
+  private static let copyOnWriteTypes: Set<Int> = [
+    0x9123_683e, 0x5846_5342, 0x2fc1_2fc1, 0xca45_1a4e,
+  ]
+  /// So much is enough for the metadata that go with a rewritten sector.
+  private static let rewriteByteCount: UInt64 = 1 << 20
+
+  /// Whether the filesystem has room for writing a few blocks over ones that are there.
+  public func hasRoomForRewrite() throws(Qcow2Error) -> Bool {
+    guard !isBlockDevice else { return true }
+    var type = 0
+    var available: UInt64 = 0
+    _ = try retrying("look at its filesystem") {
+      Int(snapjob_filesystem(openDescriptor.rawValue, &type, &available))
+    }
+    return !Self.copyOnWriteTypes.contains(type) || available >= Self.rewriteByteCount
   }
 
   /// Gives the space of a range back; false if the storage cannot do that.

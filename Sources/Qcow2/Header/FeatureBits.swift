@@ -16,13 +16,18 @@ struct IncompatibleFeatures: OptionSet, Sendable, Hashable {
   /// feature name table tells the user of another program what to do.
   static let commitPending = IncompatibleFeatures(rawValue: 1 << commitPendingBit)
   /// The bit's number.
-  static let commitPendingBit: UInt8 = 57
+  static let commitPendingBit: UInt8 = 58
   /// The text that QEMU prints when it refuses a fenced image (46 bytes at most).
   static let commitPendingName = "snapjob commit pending: run snapjob recover"
+  /// The fence of snapjob versions that marked images: only they can finish such a commit.
+  static let markedCommitPending = IncompatibleFeatures(rawValue: 1 << markedBit)
+  /// The number of the bits of those versions, of the fence as of the marker.
+  static let markedBit: UInt8 = 57
 
   /// All that this engine understands.
   static let known: IncompatibleFeatures = [
     .dirty, .corrupt, .externalDataFile, .compressionType, .extendedL2, .commitPending,
+    .markedCommitPending,
   ]
 }
 
@@ -42,11 +47,10 @@ struct AutoclearFeatures: OptionSet, Sendable, Hashable {
   static let bitmaps = AutoclearFeatures(rawValue: 1 << 0)
   /// The external data file alone is a valid raw image.
   static let rawExternal = AutoclearFeatures(rawValue: 1 << 1)
-  /// snapjob's marker: nobody else has opened the image for writing since snapjob wrote it.
-  static let marker = AutoclearFeatures(rawValue: 1 << markerBit)
-  /// The bit's number.
-  static let markerBit: UInt8 = 57
+  /// The marker of snapjob versions that marked images. `qemu-img check -r` deletes the snapshots of a version
+  /// 3 image that has an autoclear bit which it does not know, so it is taken away wherever it is found.
+  static let marker = AutoclearFeatures(rawValue: 1 << IncompatibleFeatures.markedBit)
 
   /// What this engine keeps when it writes.
-  static let known: AutoclearFeatures = [.bitmaps, .rawExternal, .marker]
+  static let known: AutoclearFeatures = [.bitmaps, .rawExternal]
 }

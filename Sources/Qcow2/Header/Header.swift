@@ -145,3 +145,16 @@ extension Header {
     return writer.bytes
   }
 }
+
+extension Header {
+  /// Decodes the start of a header that may be longer than the bytes: only the version and the cluster
+  /// size are of use then.
+  init(decodingStart bytes: [UInt8]) throws(Qcow2Error) {
+    var shortened = bytes
+    // A header length beyond the first sector is checked once the whole cluster is there.
+    if shortened.count >= 104, shortened[7] == 3 {
+      shortened.replaceSubrange(100..<104, with: [0, 0, 0, 104])
+    }
+    try self.init(decoding: shortened)
+  }
+}

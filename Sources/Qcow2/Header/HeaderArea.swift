@@ -13,25 +13,55 @@ struct HeaderArea: Sendable, Hashable {
   var extensions: [HeaderExtension]
   /// The backing file's name; nil for none. It is never opened.
   var backingFileName: [UInt8]?
+  /// The mark that a fence has kept.
+  private var fencedMark: SnapjobMark?
 
   /// Decodes cluster 0 of an image (or the whole file where that is shorter).
   ///
   /// Checks the header's limits, and that every extension lies inside its area.
   init(decoding cluster: [UInt8]) throws(Qcow2Error) {
-    header = try Header(decoding: cluster)
+    let header = try Header(decoding: cluster)
     try header.validate()
+    try self.init(header, in: cluster)
+  }
+
+  /// Reads the extensions and the backing file's name that belong to a header.
+  private init(_ header: Header, in cluster: [UInt8]) throws(Qcow2Error) {
+    self.header = header
     var areaEnd = min(cluster.count, 1 << Int(header.clusterBits))
     if header.backingFileOffset != 0 {
-      let start = Int(header.backingFileOffset)
-      let end = start + Int(header.backingFileSize)
-      guard end <= cluster.count else {
+      let (end, overflow) = Int(clamping: header.backingFileOffset)
+        .addingReportingOverflow(Int(header.backingFileSize))
+      guard !overflow, end <= cluster.count else {
         throw .malformed("the backing file's name lies beyond the end of the file", at: 8)
       }
+      let start = Int(header.backingFileOffset)
       backingFileName = Array(cluster[start..<end])
       areaEnd = start
     }
     extensions = try Self.decodeExtensions(
       cluster, from: header.byteCount, to: max(areaEnd, header.byteCount))
+  }
+
+  /// Decodes cluster 0 of a fenced image as it was before the fence; feature names that gave way to it are
+  /// not there any more, and mean nothing.
+  ///
+  /// - Throws: ``Qcow2Error`` (notFound) if there is no fence, or what is wrong in the header.
+  init(unfencing cluster: [UInt8]) throws(Qcow2Error) {
+    guard let fence = FirstSector(onDisk: Array(cluster.prefix(FirstSector.byteCount))).fence else {
+      throw .notFound("the image is not fenced")
+    }
+    var area = try HeaderArea(try Header(decoding: cluster), in: cluster)
+    area.header.incompatible.remove(.commitPending)
+    area.header.version = fence.oldVersion
+    area.header.refcountOrder = fence.oldRefcountOrder
+    if fence.oldVersion == 2 { area.header.rest = [] }
+    area.extensions.removeAll {
+      $0.type == HeaderExtension.fence || $0.type == HeaderExtension.featureNameTable
+    }
+    try area.header.validate()
+    self = area
+    fencedMark = fence.oldMark
   }
 
   private static func decodeExtensions(
@@ -59,8 +89,10 @@ struct HeaderArea: Sendable, Hashable {
   /// The first extension of a type; nil if there is none.
   func ext(_ type: UInt32) -> HeaderExtension? { extensions.first { $0.type == type } }
 
-  /// snapjob's marks.
-  var marks: Marks { ext(HeaderExtension.snapjob).map { Marks(decoding: $0.data) } ?? Marks() }
+  /// snapjob's mark; that of before the fence where the area was decoded out of one.
+  var mark: SnapjobMark? {
+    fencedMark ?? ext(HeaderExtension.snapjob).flatMap { SnapjobMark(decoding: $0.data) }
+  }
 
   /// The names that the image gives to feature bits.
   var featureNames: [FeatureName] {

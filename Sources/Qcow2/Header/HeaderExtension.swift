@@ -21,6 +21,8 @@ struct HeaderExtension: Sendable, Hashable {
   static let externalDataFile: UInt32 = 0x4441_5441
   /// snapjob's ids (`SJob`).
   static let snapjob: UInt32 = 0x534a_6f62
+  /// snapjob's fence (`SJfn`).
+  static let fence: UInt32 = 0x534a_666e
   /// snapjob's filler (`SJfl`), which leads over unused bytes to extensions that stay where they are.
   static let filler: UInt32 = 0x534a_666c
 

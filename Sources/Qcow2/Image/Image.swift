@@ -1,3 +1,5 @@
+private import Glibc
+
 /// One qcow2 image, opened and checked as far as its first cluster and its snapshot table go.
 ///
 /// An image does not change while this value lives, except through ``PreparedImage``; whoever opened
@@ -11,8 +13,6 @@ public final class Image: Sendable {
     case read
     /// Changing it.
     case change
-    /// Settling an open commit: as ``change``, and fenced, dirty or corrupt images are let in.
-    case recovery
     /// Checking: as ``read``, whatever state the image is in.
     case check
     /// Repairing: as ``check``, and changing it.
@@ -22,7 +22,7 @@ public final class Image: Sendable {
       switch self {
       case .peek: .peek
       case .read, .check: .read
-      case .change, .recovery, .repair: .write
+      case .change, .repair: .write
       }
     }
 
@@ -35,7 +35,7 @@ public final class Image: Sendable {
   /// The file.
   let file: any ImageFile
   /// What keeps others away; held as long as this image lives.
-  private let lock: ImageLock
+  let lock: ImageLock
   /// Header, extensions and backing file name.
   let area: HeaderArea
   /// Cluster 0 as it is on disk (shorter if the file is).
@@ -82,13 +82,13 @@ public final class Image: Sendable {
   public var snapshots: [Snapshot] {
     table.entries.map { $0.summary(currentDiskSize: header.size) }
   }
-  /// snapjob's marks in the first sector.
-  public var marks: Marks { area.marks }
-  /// Whether nobody but snapjob has opened the image for writing since snapjob last wrote it. Version 2
-  /// images cannot tell.
+  /// snapjob's mark in the first sector; nil if no snapjob has written the image.
+  public var mark: SnapjobMark? { area.mark }
+  /// The commit that wrote the image last; nil if no snapjob has.
+  public var lastCommit: CommitID? { mark?.last }
+  /// Whether it has the marker bit of an earlier snapjob: `qemu-img check -r` deletes its snapshots as long as
+  /// it has. It goes as soon as this snapjob has the image's write locks.
   public var hasMarker: Bool { header.autoclear.contains(.marker) }
-  /// Whether a commit over several images is under way.
-  public var isFenced: Bool { header.incompatible.contains(.commitPending) }
   /// Whether it lies on a block device.
   public var isBlockDevice: Bool { file.isBlockDevice }
   /// Length and times of the file now.
@@ -106,6 +106,8 @@ public final class Image: Sendable {
 extension Image {
   /// How often a peek is repeated when the image changes meanwhile.
   private static var peekAttempts: Int { 8 }
+  /// So long a fence may stay before whoever reads gives up: mostly a process is about to take it away.
+  private static var fencePatience: Duration { .seconds(1) }
 
   /// Opens an image.
   ///
@@ -123,16 +125,45 @@ extension Image {
     patience: Duration = .zero, onWait: (String) -> Void = { _ in },
     isCancelled: () -> Bool = { false }
   ) throws(Qcow2Error) -> Image {
+    let end = ContinuousClock.now + (purpose.lockMode == .write ? .zero : fencePatience)
+    while true {
+      do throws(Qcow2Error) {
+        return try openOnce(
+          path, for: purpose, access: access, patience: patience, onWait: onWait,
+          isCancelled: isCancelled)
+      } catch {
+        guard error.code == .commitPending, ContinuousClock.now < end, !isCancelled() else {
+          throw error
+        }
+        usleep(20_000)
+      }
+    }
+  }
+
+  private static func openOnce(
+    _ path: String, for purpose: Purpose, access: any FileAccess, patience: Duration,
+    onWait: (String) -> Void, isCancelled: () -> Bool
+  ) throws(Qcow2Error) -> Image {
     do {
       let file = try access.open(path, purpose.lockMode == .write ? .readWrite : .read)
       let lock = try ImageLock.acquire(
         purpose.lockMode, on: file, patience: patience,
         notice: { onWait($0.description) }, isCancelled: isCancelled)
+      if purpose.lockMode == .write { try removeMarker(file) }
       guard purpose == .peek else { return try load(file, lock, for: purpose) }
       return try peek(file, lock)
     } catch let error {
       throw error.in(path)
     }
+  }
+
+  /// Takes away the marker bit of an earlier snapjob, before anything else is done with the image.
+  private static func removeMarker(_ file: any ImageFile) throws(Qcow2Error) {
+    let sector = FirstSector(
+      onDisk: try file.readZeroPadded(byteCount: FirstSector.byteCount, at: 0))
+    guard let clean = sector.withoutMarker else { return }
+    try file.write(clean.bytes, at: 0)
+    try file.synchronize()
   }
 
   /// Reads until the first sector is the same before and after.
@@ -144,6 +175,7 @@ extension Image {
         image = try load(file, lock, for: .peek)
       } catch let error {
         // A writer may have been in the middle of a change: look again.
+        if error.code == .commitPending { throw error }
         failure = error
         continue
       }
@@ -169,6 +201,7 @@ extension Image {
         (fileLength == 0 ? "the file is empty" : "the file is too short for a qcow2 image")
           + "; check the path, or make an image with: snapjob node create")
     }
+    if let fence = FirstSector(onDisk: start).fenceMark { throw .commitPending(fence) }
     let clusterSize = 1 << Int(try Header(decodingStart: start).clusterBits)
     let cluster = try file.readZeroPadded(byteCount: max(clusterSize, start.count), at: 0)
     let area = try HeaderArea(decoding: cluster)
@@ -199,17 +232,13 @@ extension Image {
     if area.header.refcountTableClusters == 0, !purpose.toleratesDamage {
       throw .malformed("Image does not contain a reference count table", at: 56)
     }
-    guard purpose == .change || purpose == .repair else { return }
+    if features.contains(.markedCommitPending) {
+      throw .conflict(
+        "a commit of an earlier snapjob is pending on it. Finish it with that version: snapjob recover; or "
+          + "give it up: snapjob recover --abandon --file PATH")
+    }
     if features.contains(.corrupt), purpose == .change {
       throw .corrupt("the image is marked corrupt; repair it with: snapjob check --repair all")
-    }
-    if features.contains(.commitPending) {
-      throw .conflict(
-        "a commit over several images is pending on it"
-          + (area.marks.catalog.map { " (catalog \($0))" } ?? "")
-          + "; run: snapjob recover, with the catalog that made it (--catalog PATH; root's is "
-          + "/var/lib/snapjob/catalog.sqlite, a user's ~/.local/state/snapjob/catalog.sqlite), or to give it "
-          + "up: snapjob recover --abandon --file PATH")
     }
   }
 
@@ -268,18 +297,5 @@ extension Image {
       entries.allSatisfy({ $0.isSound(diskSize: 0, area.header.geometry) })
     else { return [] }
     return entries
-  }
-}
-
-extension Header {
-  /// Decodes the start of a header that may be longer than the bytes: only the version and the cluster
-  /// size are of use then.
-  fileprivate init(decodingStart bytes: [UInt8]) throws(Qcow2Error) {
-    var shortened = bytes
-    // A header length beyond the first sector is checked once the whole cluster is there.
-    if shortened.count >= 104, shortened[7] == 3 {
-      shortened.replaceSubrange(100..<104, with: [0, 0, 0, 104])
-    }
-    try self.init(decoding: shortened)
   }
 }

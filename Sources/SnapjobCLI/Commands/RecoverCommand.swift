@@ -5,25 +5,24 @@ import QMP
 struct RecoverCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "recover",
-    abstract: "Settle what an interrupted job left; every start does it too.",
+    abstract: "Finish what an interrupted job left; every start does it too.",
     discussion: """
-      A job that cannot be settled by itself waits for --forward (it is completed where it is \
-      missing; what was written there since is lost, so this is asked about on a terminal) or \
-      --abandon (images that nobody opened go back, the others stay as they are). With --file, \
-      --abandon gives up what no job stands for: the commit of a command without a job, or the \
-      fence of an image whose catalog is lost.
+      A commit with a record is brought to its end on every disk, one without is taken back; there \
+      is nothing to decide. What waits for a disk that never returns is settled by --abandon: the \
+      disks within reach are finished, the others are named, and finished should they turn up \
+      after all. With --file, --abandon takes the fence of an image away whose catalog is lost.
 
       Examples:
         snapjob recover --dry-run
         snapjob recover
-        snapjob recover save-20261121-041029-1a2b --forward
+        snapjob recover save-20261121-041029-1a2b --abandon
         snapjob recover --abandon --file /img/web.qcow2
       """)
 
   @Argument(help: "Only this job.") var job: String?
   @Flag(help: "Print what would be done, and do nothing.") var dryRun = false
-  @Flag(help: "Complete the job where it is missing.") var forward = false
-  @Flag(help: "Close the job's record; take back what nobody has opened.") var abandon = false
+  @Flag(help: "Has no effect of its own: recovery always goes forward.") var forward = false
+  @Flag(help: "Settle the job's commit without the disks that are away.") var abandon = false
   @Option(
     name: .customLong("file"), parsing: .upToNextOption,
     help: ArgumentHelp("Images instead of jobs.", valueName: "path"), completion: .file())
@@ -41,12 +40,7 @@ struct RecoverCommand: Verb {
   }
 
   func perform(in session: Session) async throws -> ExitStatus {
-    if forward, !yes, !dryRun, let job {
-      try Confirmation(
-        question: "complete job \(Table.printable(job)) where it is missing; what was written "
-          + "there since then will be lost. Go on? [y/N]"
-      ).ask(session.output.console)
-    }
+    if forward { session.output.note("recovery goes forward by itself: nothing is left to decide") }
     let findings = try await session.withEndpoint(
       machine: Settings.defaultMachine, recovers: false
     ) { endpoint in
@@ -63,15 +57,18 @@ struct RecoverCommand: Verb {
     if findings.elements.isEmpty, !session.output.isJSON {
       session.output.note("nothing to recover")
     }
-    let isSettled = findings.elements.allSatisfy { $0["resolved"]?.asTruth ?? true }
-    return isSettled || dryRun ? .done : .conflict
+    let obstacle = findings.elements.first {
+      $0["resolved"]?.asTruth == false || $0["x-kind"]?.asText != nil
+    }
+    guard let obstacle, !dryRun else { return .done }
+    return ExitStatus(kind: obstacle["x-kind"]?.asText)
   }
 
   /// What was found, for people.
   static func lines(_ findings: [QMPValue]) -> [String] {
     findings.flatMap { finding in
       let jobs = finding.texts("jobs").joined(separator: ", ")
-      let open = finding["resolved"]?.asTruth == false ? " (not settled)" : ""
+      let open = finding["resolved"]?.asTruth == false ? " (not finished)" : ""
       return ["\(jobs.isEmpty ? "" : "\(jobs): ")\(finding.text("outcome"))\(open)"]
         + finding.texts("images").map { "  \(Table.printable($0))" }
     }

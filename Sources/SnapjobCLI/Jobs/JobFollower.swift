@@ -137,7 +137,7 @@ struct JobFollower {
         showProgress(of: job, after: last, on: &progress, elapsed: clock.now - started)
         last = job
         // The events of a job that is over have a moment to arrive before it is left.
-        overdue = reaches(goal, job.status) ? overdue + 1 : 0
+        overdue = reaches(goal, job.status) || job.isInDoubt ? overdue + 1 : 0
         if overdue > 2 { return Outcome(job: job, signal: signal, timedOut: false) }
       case .signal(let number):
         signal = number

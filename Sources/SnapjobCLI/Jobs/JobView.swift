@@ -39,6 +39,9 @@ struct JobView: Sendable, Hashable {
   /// Whether it is over.
   var isConcluded: Bool { Self.isFinal(status) }
 
+  /// Whether its commit did not come to its end, or that could not be noted: recovery goes on with it.
+  var isInDoubt: Bool { status == "pending" && error != nil }
+
   /// Whether a status is the end of a job.
   static func isFinal(_ status: String) -> Bool { status == "concluded" || status == "null" }
 
@@ -51,9 +54,9 @@ struct JobView: Sendable, Hashable {
     ])
   }
 
-  /// How the job ended; nil if it ended well or has not ended.
+  /// How the job ended, or why it is left to recovery; nil if it ended well or goes on.
   var failure: CommandFailure? {
-    guard isConcluded else { return nil }
+    guard isConcluded || isInDoubt else { return nil }
     let code = value["exit-code"]?.asInteger
     guard let error else {
       guard let code, code != 0 else { return nil }

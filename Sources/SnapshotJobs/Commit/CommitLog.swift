@@ -1,7 +1,7 @@
 public import Jobs
 public import Qcow2
 
-/// Where commit records are kept.
+/// Where commits are noted.
 public protocol CommitLog: Sendable {
   /// The catalog's own id, which its images carry.
   var catalogID: CatalogID { get }
@@ -9,34 +9,63 @@ public protocol CommitLog: Sendable {
   /// The catalog's path, for messages.
   var catalogPath: String { get }
 
-  /// Writes a record durably (one `synchronous=FULL` transaction): the commit point.
+  // MARK: A worker's way
+
+  /// Enters an intent durably.
   ///
-  /// - Throws: `JobError` if COMMIT reported an error; whether the record is there is unknown then.
-  func append(_ record: CommitRecord) throws(JobError)
+  /// - Returns: the claim that keeps recovery away from the commit, as long as it is kept.
+  /// - Throws: `JobError`; the intent may be there all the same, which harms nobody.
+  func writeIntent(_ intent: CommitIntent) throws(JobError) -> CommitClaim
 
-  /// Writes a record and marks another as done in the same durable transaction: what was open goes on
-  /// under the new record.
+  /// Enters a decision durably, unless one is there.
   ///
-  /// - Throws: as ``append(_:)``; both or neither have happened.
-  func append(_ record: CommitRecord, closing old: CommitID, note: String) throws(JobError)
+  /// - Returns: the decision that stands there now.
+  /// - Throws: ``CommitLogError``, which says whether it may be there all the same.
+  func decide(
+    _ decision: CommitDecision, _ id: CommitID
+  ) throws(CommitLogError) -> CommitDecision
 
-  /// Looks for a record through a connection of its own.
-  func contains(_ id: CommitID) throws(JobError) -> Bool
+  /// Enters that nothing is left to do; what nobody decided is decided by it.
+  ///
+  /// - Parameters:
+  ///   - id: the commit.
+  ///   - settlement: what to enter.
+  func settle(_ id: CommitID, _ settlement: CommitSettlement) throws(JobError)
 
-  /// The records that are not done, oldest first.
-  func openRecords() throws(JobError) -> [CommitRecord]
+  // MARK: Recovery's way
 
-  /// Durably marks a record as done (or as abandoned, with the reason); its space may be reused then.
-  func close(_ id: CommitID, note: String?) throws(JobError)
+  /// The commits that are not settled, oldest first.
+  func unsettledCommits() throws(JobError) -> [CommitRow]
 
-  /// Durably notes that the jobs concluded with this error although their record may turn up later.
-  func refuse(_ id: CommitID) throws(JobError)
+  /// The settled commits with members that nobody has confirmed, oldest first.
+  func unconfirmedCommits() throws(JobError) -> [CommitRow]
 
-  /// What became of the newest record that names a job (the one of this id that is not dismissed).
-  func outcome(ofJob job: JobID) throws(JobError) -> RecordOutcome
+  /// A commit, settled or not; nil if this catalog has none of that id.
+  func commit(_ id: CommitID) throws(JobError) -> CommitRow?
 
-  /// Whether a commit id was written by this catalog, open or done.
-  func knows(_ id: CommitID) throws(JobError) -> Bool
+  /// Takes the lock of a commit beside other recoveries.
+  ///
+  /// - Returns: nil while the process that made it lives and is at it.
+  func claim(_ id: CommitID) throws(JobError) -> CommitClaim?
+
+  /// Makes durable whatever is committed, whatever became of earlier fsyncs: a complete checkpoint.
+  ///
+  /// - Throws: `JobError`, in use if somebody reads an older state of the catalog for too long.
+  func makeDecisionsDurable() throws(JobError)
+
+  /// Notes members that were brought to what was decided, of a commit that is not settled yet.
+  func confirm(_ members: Set<Int>, of id: CommitID) throws(JobError)
+
+  /// What became of the newest commit that names a job (the one of this id that is not dismissed).
+  func outcome(ofJob job: JobID) throws(JobError) -> CommitJobOutcome
+
+  // MARK: Images of earlier versions
+
+  /// The paths of images that may have the marker bit of an earlier snapjob.
+  func imagesToClean() throws(JobError) -> [String]
+
+  /// Notes that an image was seen without it.
+  func noteClean(_ path: String) throws(JobError)
 
   // MARK: Device states of stored machines
 
@@ -58,14 +87,51 @@ public protocol CommitLog: Sendable {
   func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError)
 }
 
-/// What became of the commit record of a job.
-public enum RecordOutcome: Sendable, Hashable {
-  /// There is none, or it was refused: the commit point was not reached.
+/// The end of a commit as it is entered.
+public struct CommitSettlement: Sendable, Hashable {
+  /// What was decided.
+  public let decision: CommitDecision
+  /// The members that were brought to it durably.
+  public let confirmed: Set<Int>
+  /// Why the jobs have failed; nil if they are done.
+  public let note: String?
+  /// Whether it has to survive a power failure by itself; not where a job's conclusion follows, which takes it
+  /// along.
+  public let isDurable: Bool
+
+  /// Makes a settlement.
+  public init(
+    _ decision: CommitDecision, confirmed: Set<Int>, note: String? = nil, isDurable: Bool
+  ) {
+    self.decision = decision
+    self.confirmed = confirmed
+    self.note = note
+    self.isDurable = isDurable
+  }
+}
+
+/// A failure to enter a decision.
+public struct CommitLogError: Error, Sendable {
+  /// What went wrong.
+  public let error: JobError
+  /// Whether the decision may be there all the same.
+  public let isAmbiguous: Bool
+
+  /// Makes an error.
+  public init(_ error: JobError, isAmbiguous: Bool) {
+    self.error = error
+    self.isAmbiguous = isAmbiguous
+  }
+}
+
+/// What became of the commit of a job.
+public enum CommitJobOutcome: Sendable, Hashable {
+  /// There is none: it was not reached.
   case none
-  /// It is open: recovery decides.
+  /// It is not settled.
   case open
   /// Everything that it stands for is permanent.
   case done
-  /// It was closed without that, for this reason.
-  case closed(note: String)
+  /// It was settled without that, for this reason.
+  case failed(note: String)
 }

@@ -39,8 +39,8 @@ struct PresentState {
   ///   - log: where the notes are.
   /// - Throws: `JobError` of the catalog.
   init(_ members: [OpenImages.Member], log: any CommitLog) throws(JobError) {
-    let kept = try log.deviceStates(of: members.compactMap { $0.image.marks.last })
-    let found = members.map { member in member.image.marks.last.flatMap { kept[$0] } }
+    let kept = try log.deviceStates(of: members.compactMap { $0.image.lastCommit })
+    let found = members.map { member in member.image.lastCommit.flatMap { kept[$0] } }
     let changed = members.indices.filter { index in
       found[index].map { !members[index].image.isUntouched(since: $0, log.catalogID) } ?? false
     }
@@ -162,12 +162,8 @@ struct PresentState {
 extension Image {
   /// Whether nobody but the jobs of a catalog has written since a note was made.
   fileprivate func isUntouched(since note: DeviceStateNote, _ catalog: CatalogID) -> Bool {
-    // Where another catalog has left its mark, it may have covered a foreign write.
-    guard marks.catalog == catalog, version < 3 || hasMarker else { return false }
     if !isBlockDevice, let stamp = note.stamp, (try? self.stamp()) == stamp { return true }
-    // QEMU leaves the marker where it opens an image for reading first, as a backing file, and writes to it
-    // then (block-commit). With the marker nobody else has taken a snapshot.
-    return version >= 3 && (try? hasSnapshotOfActiveState()) == true
+    return (try? hasSnapshotOfActiveState()) == true
   }
 }
 

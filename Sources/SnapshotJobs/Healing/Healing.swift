@@ -87,15 +87,7 @@ public struct Healing: Sendable {
     do {
       let work = try SnapshotWork(removal, machine: machine, access: access).prepare(JobControl())
       guard let prepared = work as? PreparedSnapshots else { return [] }
-      switch ImageCommitter(log: access.log).commit([prepared], jobs: []) {
-      case .committed: _ = try prepared.finish()
-      case .notCommitted(let error):
-        try prepared.undo()
-        throw error
-      case .takenBack(let error), .unresolved(let error):
-        prepared.abandon()
-        throw error
-      }
+      try ImageCommitter(log: access.log).commit(prepared)
     } catch {
       throw JobError(wrapping: error)
     }

@@ -17,21 +17,22 @@ struct OpenImages: Sendable {
 
   /// Opens the images of all nodes; none stays open if one cannot be.
   ///
-  /// The record that is being settled by this very work is no obstacle.
+  /// Whoever opens them for a change finishes first what an earlier process has left of a commit on them.
   init(
-    _ nodes: [Node], for purpose: Image.Purpose, access: ImageAccess,
-    settling: CommitID? = nil, control: JobControl? = nil
+    _ nodes: [Node], for purpose: Image.Purpose, access: ImageAccess, control: JobControl? = nil
   ) throws(JobError) {
     files = access.files
     log = access.log
+    let gate = CommitGate(log: access.log, files: access.files)
+    let isChange = purpose == .change || purpose == .repair
+    if isChange { try gate.finish(concerning: nodes.map(\.path)) }
     var members: [Member] = []
     // The same order everywhere, so that two jobs cannot wait for each other.
     for node in nodes.sorted(by: { $0.path < $1.path }) {
       do {
-        let image = try Image.open(
-          node.path, for: purpose, access: access.files, patience: access.lockPatience,
-          onWait: access.onWait,
-          isCancelled: { control.map { (try? $0.checkpoint()) == nil } ?? false })
+        let image = try access.open(node.path, for: purpose) {
+          control.map { (try? $0.checkpoint()) == nil } ?? false
+        }
         if let twin = members.first(where: { $0.image.identity == image.identity }) {
           throw JobError(
             .conflict,
@@ -46,8 +47,7 @@ struct OpenImages: Sendable {
     }
     self.members = nodes.compactMap { node in members.first { $0.node == node } }
     do {
-      try checkOpenRecords(access, settling: settling)
-      try checkBlockDevices()
+      if isChange { try gate.check(self.members.map(\.image)) }
     } catch {
       unlock()
       throw error
@@ -68,38 +68,34 @@ struct OpenImages: Sendable {
     return JobError(wrapping: error, node: node.name.description)
   }
 
-  /// An image of a commit that is not settled must not change.
-  private func checkOpenRecords(_ access: ImageAccess, settling: CommitID?) throws(JobError) {
-    for record in try access.log.openRecords() where record.id != settling {
-      for commit in record.images {
-        guard
-          let member = members.first(where: {
-            commit.names($0.image)
-          })
-        else { continue }
-        // Those that are open here are locked by this job itself.
-        let isWaiting = record.images.contains { other in
-          !members.contains { $0.image.identity == other.identity }
-            && !CommitState.canReach(other, access.files)
-        }
-        throw JobError(
-          isWaiting ? .inUse : .conflict,
-          "\(member.node.name): \(member.image.path) belongs to a commit that is not settled (job "
-            + "\(record.jobs.map(\.description).joined(separator: ", "))). See: snapjob recover")
-      }
-    }
-  }
-
-  /// Without marks a block device cannot tell whether others have written.
-  private func checkBlockDevices() throws(JobError) {
-    guard members.count > 1 else { return }
-    for member in members where member.image.version == 2 && member.image.isBlockDevice {
-      throw JobError(
-        .refused,
-        "\(member.node.name): a version 2 image on a block device can take part in one-disk jobs only; "
-          + "convert it with: qemu-img amend -o compat=1.1 \(member.image.path)")
-    }
-  }
-
   func unlock() { members.forEach { $0.image.unlock() } }
+}
+
+extension ImageAccess {
+  /// Opens an image; a fence of this catalog's own that whoever changes it meets is resolved first.
+  ///
+  /// - Parameters:
+  ///   - path: the image.
+  ///   - purpose: what for.
+  ///   - isCancelled: asked while waiting for a lock.
+  /// - Throws: `Qcow2Error`, or `JobError` for a fence that cannot be resolved.
+  func open(
+    _ path: String, for purpose: Image.Purpose, isCancelled: () -> Bool = { false }
+  ) throws -> Image {
+    do throws(Qcow2Error) {
+      return try Image.open(
+        path, for: purpose, access: files, patience: lockPatience, onWait: onWait,
+        isCancelled: isCancelled)
+    } catch {
+      let gate = CommitGate(log: log, files: files)
+      guard let fence = error.fence else { throw error }
+      guard purpose == .change || purpose == .repair else {
+        throw gate.refusal(concerning: [path]) ?? JobError(error)
+      }
+      try gate.resolve(fence, at: path)
+    }
+    return try Image.open(
+      path, for: purpose, access: files, patience: lockPatience, onWait: onWait,
+      isCancelled: isCancelled)
+  }
 }

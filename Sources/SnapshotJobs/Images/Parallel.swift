@@ -7,12 +7,26 @@ private import Synchronization
 ///
 /// - Returns: the outcome of each element, in order.
 func runInParallel<Element: Sendable, Outcome: Sendable>(
-  _ elements: [Element], _ body: @Sendable (Element) throws -> Outcome
+  _ elements: [Element], _ body: @escaping @Sendable (Element) throws -> Outcome
 ) -> [Result<Outcome, any Error>] {
-  let outcomes = Mutex([Result<Outcome, any Error>?](repeating: nil, count: elements.count))
-  DispatchQueue.concurrentPerform(iterations: elements.count) { index in
-    let outcome = Result { try body(elements[index]) }
-    outcomes.withLock { $0[index] = outcome }
+  guard elements.count > 1 else { return elements.map { element in Result { try body(element) } } }
+  let outcomes = Outcomes<Outcome>(count: elements.count)
+  let group = DispatchGroup()
+  for (index, element) in elements.enumerated() {
+    // A queue of its own: those of a concurrent one share as many threads as there are cores, and wait for
+    // each other's fsyncs.
+    DispatchQueue(label: "snapjob.image").async(group: group) {
+      let outcome = Result { try body(element) }
+      outcomes.values.withLock { $0[index] = outcome }
+    }
   }
-  return outcomes.withLock { $0.compactMap(\.self) }
+  group.wait()
+  return outcomes.values.withLock { $0.compactMap(\.self) }
+}
+
+/// Where the threads leave what came out.
+private final class Outcomes<Outcome: Sendable>: Sendable {
+  let values: Mutex<[Result<Outcome, any Error>?]>
+
+  init(count: Int) { values = Mutex(Array(repeating: nil, count: count)) }
 }

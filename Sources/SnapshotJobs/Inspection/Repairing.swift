@@ -9,27 +9,41 @@ extension ImageAccess {
   ///   - scope: what to mend.
   /// - Returns: what a check finds afterwards, and what was mended.
   /// - Throws: `Qcow2Error` with the path: in use while another program holds it, a conflict if a commit on
-  ///   it is not settled, or what keeps it from being read or written. The image is as it was then, but
-  ///   for a mark.
+  ///   it cannot be finished, or what keeps it from being read or written. The image is as it was then.
   public func repair(_ path: String, _ scope: RepairScope) throws(Qcow2Error) -> CheckReport {
-    let image = try Image.open(
-      path, for: .repair, access: files, patience: lockPatience, onWait: onWait)
-    defer { image.unlock() }
     do {
-      if let record = try log.openRecords().first(where: { $0.images.contains { $0.names(image) } })
-      {
-        throw Qcow2Error.conflict(
-          "it belongs to a commit that is not settled (job "
-            + "\(record.jobs.map(\.description).joined(separator: ", "))). See: snapjob recover")
-      }
+      try CommitGate(log: log, files: files).finish(concerning: [path])
+      let image = try open(path, for: .repair)
+      defer { image.unlock() }
       let member = OpenImages.Member(
         node: Node(name: try NodeName("image"), path: path), image: image)
-      try StateTransition(carrying: [nil], of: [member], log: log).strikeOut(in: log)
-      return try image.repair(scope, commit: CommitID(), catalog: log.catalogID)
+      let states = try StateTransition(carrying: [nil], of: [member], log: log)
+      try states.strikeOut(in: log)
+      return try image.repair(scope) { prepared in
+        try ImageCommitter(log: log).commit(
+          PreparedSnapshots.Member(node: member.node, prepared: prepared, deviceState: nil),
+          access: files)
+      }
     } catch let error as Qcow2Error {
       throw error.in(path)
+    } catch let error as JobError {
+      throw Qcow2Error(error.kind.engineCode, error.message)
     } catch {
       throw Qcow2Error(.io, "\(error)", path: path)
+    }
+  }
+}
+
+extension FailureKind {
+  /// The engine's code for a commit that failed.
+  fileprivate var engineCode: Qcow2Error.Code {
+    switch self {
+    case .noSpace: .noSpace
+    case .inUse: .inUse
+    case .permission: .permission
+    case .notFound: .notFound
+    case .conflict: .conflict
+    case .general, .refused, .cancelled, .catalog, .timeout, .connection, .usage: .io
     }
   }
 }

@@ -2,31 +2,25 @@ private import FoundationEssentials
 public import Jobs
 public import Qcow2
 
-/// Decides what becomes of commit records that are not done and of jobs whose process has ended.
+/// Brings the commits that processes have left to their end, and concludes the jobs of processes that have
+/// ended.
 ///
-/// It runs at every start, before anything touches an image of an open record, and costs one sector per
-/// image of such a record.
+/// It runs at every start of a command that may change images. There is nothing to decide: a commit with a
+/// record goes forward, one without is taken back, each image on its own, by its bytes.
 public struct Recovery: Sendable {
-  /// What became, or would become, of one job or record.
+  /// What became, or would become, of one job or commit.
   public struct Finding: Sendable, Hashable {
     /// The jobs concerned.
     public let jobs: [JobID]
     /// What happened, as a sentence.
     public let outcome: String
-    /// Each image and the state it was found in.
+    /// Each image and what was done about it.
     public let images: [String]
     /// Whether it is settled; what is not keeps its images from being changed.
     public let isResolved: Bool
-    /// The failure that a changing command on these images meets while it is not settled.
+    /// The failure that a changing command on these images meets while it is not settled; of one that is
+    /// settled what became of it, where that is no success.
     public let obstacle: JobError?
-  }
-
-  /// How to treat a record that cannot be settled by itself.
-  public enum Force: String, Sendable, CaseIterable {
-    /// Complete the job where it is missing; what was written there since is lost.
-    case forward
-    /// Leave every image as it is, take back what nobody has opened, and forget the record.
-    case abandon
   }
 
   /// What became of a job whose process has ended.
@@ -36,142 +30,160 @@ public struct Recovery: Sendable {
     /// It failed, and what it left is settled.
     case failed(JobError)
     /// It cannot be told now, for this reason.
-    case undecided(JobError)
+    case inDoubt(JobError)
   }
 
   /// Looks after a job that another program has done for us; nil for one that has not.
-  public typealias OrphanCare = @Sendable (JobRecord) -> OrphanOutcome?
+  public typealias OrphanHandler = @Sendable (JobRecord) -> OrphanOutcome?
 
   let log: any CommitLog
   private let runner: JobRunner
-  private let orphanCare: OrphanCare
-  private let runningMachines: (any RunningMachineCare)?
+  private let orphanHandler: OrphanHandler
   private let files: any FileAccess
+  private let tables: CommitTables
 
-  /// Makes a recovery over a catalog's records and jobs.
+  /// Makes a recovery over a catalog's commits and jobs.
   ///
   /// - Parameters:
-  ///   - log: the catalog's records.
+  ///   - log: the catalog's commits.
   ///   - runner: what concludes its jobs.
   ///   - files: where the image files come from.
-  ///   - runningMachines: the way to machines that run on the disks of a record; nil for none.
-  ///   - orphanCare: looks after jobs whose work was not in this program.
+  ///   - orphanHandler: looks after jobs whose work was not in this program.
   public init(
     log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess(),
-    runningMachines: (any RunningMachineCare)? = nil,
-    orphanCare: @escaping OrphanCare = { _ in nil }
+    orphanHandler: @escaping OrphanHandler = { _ in nil }
   ) {
-    self.orphanCare = orphanCare
-    self.runningMachines = runningMachines
+    self.init(
+      log: log, runner: runner, files: files, tables: CommitTables(), orphanHandler: orphanHandler)
+  }
+
+  init(
+    log: any CommitLog, runner: JobRunner, files: any FileAccess, tables: CommitTables,
+    orphanHandler: @escaping OrphanHandler = { _ in nil }
+  ) {
+    self.orphanHandler = orphanHandler
     self.log = log
     self.files = files
     self.runner = runner
+    self.tables = tables
   }
 
-  /// Settles what can be settled.
+  /// Finishes what can be finished.
   ///
   /// - Parameters:
   ///   - dryRun: only say what would happen.
-  ///   - job: only this job's record.
-  ///   - force: what to do with a record that cannot be settled by itself.
-  /// - Returns: a finding for each record and each job that was left.
-  /// - Throws: `JobError` if the catalog cannot be used, or (not found) if there is nothing to force.
-  public func run(dryRun: Bool = false, job: JobID? = nil, force: Force? = nil)
-    throws(JobError) -> [Finding]
-  {
-    // Records before jobs: the job of every record that is seen is seen as well.
-    let records = try log.openRecords()
+  ///   - job: only this job's commit.
+  ///   - abandons: whether the commits are settled whatever keeps their images away; of these the images within
+  ///     reach are finished.
+  ///   - isThorough: whether settled commits with images that were held or away are looked at again.
+  /// - Returns: a finding for each commit and each job that was left.
+  /// - Throws: `JobError` if the catalog cannot be used, or (not found) if there is no such job, or nothing to
+  ///   abandon.
+  public func run(
+    dryRun: Bool = false, job: JobID? = nil, abandons: Bool = false, isThorough: Bool = false
+  ) throws(JobError) -> [Finding] {
+    // Commits before jobs: the job of every commit that is seen is seen as well.
+    var rows = try log.unsettledCommits()
     let jobs = try runner.jobs()
+    if let job, !jobs.contains(where: { $0.id == job }) { throw .jobNotFound }
+    if isThorough { rows += try log.unconfirmedCommits() }
     var findings: [Finding] = []
-    // A record by which an earlier recovery settled another one comes first.
-    for record in records.reversed() {
-      if let job, !record.jobs.contains(job) { continue }
-      let isRunning = jobs.contains { candidate in
-        record.jobs.contains(candidate.id) && candidate.worker?.isAlive ?? false
-          && candidate.error == nil
-      }
-      guard !isRunning else { continue }
-      if let finding = try settle(record, jobs: jobs, dryRun: dryRun, force: force) {
+    for row in rows where job.map({ row.intent.jobs.contains($0) }) ?? true {
+      if let finding = try finish(row, dryRun: dryRun, abandons: abandons) {
         findings.append(finding)
       }
     }
-    if force != nil, findings.isEmpty {
+    if abandons, findings.isEmpty {
       throw JobError(
         .notFound,
-        job.map { "Job '\($0)' has no commit that is not settled" }
-          ?? "No commit is unsettled")
+        job.map { "Job '\($0)' has no commit that is not finished" } ?? "No commit is unfinished")
     }
-    let unsettled = Set(findings.flatMap(\.jobs))
-    for record in jobs where !unsettled.contains(record.id) && (job == nil || job == record.id) {
+    let unfinished = Set(findings.flatMap(\.jobs))
+    for record in jobs where !unfinished.contains(record.id) && (job == nil || job == record.id) {
       guard record.status != .concluded, !(record.worker?.isAlive ?? false) else { continue }
       if let finding = try concludeOrphan(record, dryRun: dryRun) { findings.append(finding) }
     }
+    if job == nil, !dryRun { try clean() }
     return findings
   }
 
-  /// Gives up what keeps an image from being changed and that no job stands for: the open record of a
-  /// command without a job, or a fence that no record of this catalog explains.
-  ///
-  /// Of a record, images that nobody has opened go back to the state of before, the others stay as they are; if
-  /// it can be settled by the rules, it is.
+  /// Takes the marker bit of earlier versions from the images that may have it. What somebody holds, or is
+  /// missing, stays on the list.
+  private func clean() throws(JobError) {
+    for path in try log.imagesToClean() {
+      // Opening it for a change is what takes the bit away.
+      guard let file = try? SectorFile(opening: path, .write, access: files),
+        let sector = try? file.read()
+      else { continue }
+      defer { file.unlock() }
+      if let clean = sector.withoutMarker {
+        do throws(Qcow2Error) {
+          try file.write(clean)
+          try file.synchronize()
+        } catch {
+          continue
+        }
+      }
+      if !sector.hasMarkedFence { try log.noteClean(path) }
+    }
+  }
+
+  // MARK: One image
+
+  /// Gives up what keeps an image from being changed: a fence that no commit of this catalog explains goes, with
+  /// the header of before built out of it. What a commit of this catalog explains is finished instead.
   ///
   /// - Parameter path: the image's absolute path.
   /// - Returns: what became of it.
-  /// - Throws: `JobError`: conflict if the record of a job names the image, not found if there is nothing to
-  ///   give up; the image is as it was then.
+  /// - Throws: `JobError`: not found if the image is not fenced and no commit without a job names it; the image is
+  ///   as it was then.
   public func abandon(path: String) throws(JobError) -> Finding {
-    if let record = try openRecord(of: path) {
-      guard record.jobs.isEmpty else {
-        throw JobError(
-          .conflict,
-          "\(path) belongs to a commit of this catalog (job "
-            + "\(record.jobs.map(\.description).joined(separator: ", "))); use: snapjob recover JOB "
-            + "--forward or --abandon")
-      }
-      if let finding = try settle(record, jobs: [], dryRun: false, force: .abandon) {
-        return finding
-      }
+    let row = try log.unsettledCommits().first { row in
+      row.intent.members.contains { $0.path == path }
     }
-    return try removeFence(path: path)
-  }
-
-  /// The record of this catalog that is not done and names a file, by whatever path.
-  private func openRecord(of path: String) throws(JobError) -> CommitRecord? {
-    let records = try log.openRecords()
-    if let record = records.first(where: { $0.images.contains { $0.path == path } }) {
-      return record
+    if let row, let finding = try finish(row, dryRun: false, abandons: row.intent.jobs.isEmpty) {
+      guard finding.isResolved else { throw finding.obstacle ?? JobError(.inUse, finding.outcome) }
+      return finding
     }
-    do {
-      let image = try Image.open(path, for: .recovery, access: files)
-      defer { image.unlock() }
-      return records.first { $0.images.contains { $0.names(image) } }
+    do throws(Qcow2Error) {
+      let file = try SectorFile(opening: path, .write, access: files)
+      let fence = try file.read()?.fenceMark
+      if let fence, fence.catalog == log.catalogID, try known(fence) {
+        file.unlock()
+        do throws(JobError) {
+          try CommitGate(log: log, files: files).resolve(fence, at: path)
+        } catch {
+          throw Qcow2Error(.conflict, error.message)
+        }
+        return Finding(
+          jobs: [], outcome: "The commit on \(path) was brought to its end.", images: [path],
+          isResolved: true, obstacle: nil)
+      }
+      defer { file.unlock() }
+      try file.write(try file.unfenced())
+      try file.synchronize()
+      let others = fence.map { $0.memberCount - 1 } ?? 0
+      return Finding(
+        jobs: [],
+        outcome: "The fence of \(path) is removed; the image is in the state of before."
+          + (others > 0
+            ? " The other \(others) of the commit may have the new state: compare them with snapjob list."
+            : ""),
+        images: [path], isResolved: true, obstacle: nil)
     } catch {
-      throw JobError(wrapping: error)
+      throw JobError(error)
     }
   }
 
-  private func removeFence(path: String) throws(JobError) -> Finding {
-    do {
-      let image = try Image.open(path, for: .recovery, access: files)
-      defer { image.unlock() }
-      // Only under the image's lock is the list of records more than a memory.
-      guard try !log.openRecords().contains(where: { $0.images.contains { $0.names(image) } })
-      else {
-        throw Qcow2Error.conflict("a commit on the image has begun meanwhile; try again").in(path)
-      }
-      guard image.isFenced else {
-        throw Qcow2Error.notFound("the image is not fenced").in(path)
-      }
-      try image.writeFirstSector(FirstSector(onDisk: image.firstSector).settled.bytes)
+  private func known(_ fence: FenceMark) throws(Qcow2Error) -> Bool {
+    do throws(JobError) {
+      return try log.commit(fence.commit) != nil
     } catch {
-      throw JobError(wrapping: error)
+      throw Qcow2Error(.io, error.message)
     }
-    return Finding(
-      jobs: [], outcome: "The fence of \(path) is removed; the image is in the state of before.",
-      images: [path], isResolved: true, obstacle: nil)
   }
 
-  /// Concludes a job whose process has ended and that has no open record.
+  /// Concludes a job whose process has ended and that has no open commit.
   private func concludeOrphan(
     _ record: JobRecord, dryRun: Bool
   ) throws(JobError) -> Finding? {
@@ -179,9 +191,9 @@ public struct Recovery: Sendable {
     switch try log.outcome(ofJob: record.id) {
     case .open: return nil
     case .done: error = nil
-    case .closed(let note): error = JobError(.general, note)
+    case .failed(let note): error = JobError(.general, note)
     case .none:
-      if !dryRun, let outcome = orphanCare(record) { return try conclude(record, outcome) }
+      if !dryRun, let outcome = orphanHandler(record) { return try conclude(record, outcome) }
       let process = record.worker.map { " (pid \($0.pid))" } ?? ""
       error = JobError(
         .general,
@@ -207,82 +219,65 @@ public struct Recovery: Sendable {
       try runner.conclude(orphan: id, error: error, result: nil)
       return Finding(
         jobs: [id], outcome: error.message, images: [], isResolved: true, obstacle: nil)
-    case .undecided(let error):
+    case .inDoubt(let error):
       return Finding(
         jobs: [id], outcome: error.message, images: [], isResolved: false, obstacle: error)
     }
   }
 
-  // MARK: One record
+  // MARK: One commit
 
-  /// Settles one record; nil if another process has done so meanwhile.
-  private func settle(
-    _ record: CommitRecord, jobs: [JobRecord], dryRun: Bool, force: Force?
+  /// Finishes one commit; nil if another process has done so meanwhile, or is at it.
+  private func finish(
+    _ row: CommitRow, dryRun: Bool, abandons: Bool
   ) throws(JobError) -> Finding? {
-    let states = record.images.map { CommitState($0, files) }
-    defer { states.forEach { $0.image?.unlock() } }
-    // Only under the images' locks is the list of open records more than a memory: whoever settled
-    // this one may have changed its images again.
-    guard try log.openRecords().contains(where: { $0.id == record.id }) else { return nil }
-    let verdict = RecoveryVerdict(record, states)
-    let images = zip(record.images, states).map { "\($0.node): \($0.path): \($1.description)" }
-    let settlement = RecordSettlement(
-      record: record, states: states, log: log, files: files)
-    let outcome: RecordSettlement.Outcome
-    if case .wait = verdict, force == nil,
-      let settled = try? throughMachine(record, states, jobs: jobs, dryRun: dryRun)
-    {
-      outcome = settled
-      if !dryRun {
-        _ = try settlement.close(settled)
-        try conclude(record.jobs, settled)
-      }
-    } else if dryRun {
-      outcome = settlement.forecast(verdict, force: force)
-    } else {
-      do {
-        let requests = jobs.filter { record.jobs.contains($0.id) }.compactMap(Self.request)
-        outcome = try settlement.perform(verdict, force: force, requests: requests)
-      } catch {
-        let cause = JobError(wrapping: error)
-        outcome = .unsettled(
-          JobError(cause.kind, "The commit could not be settled: \(cause.message)"))
-      }
-      try conclude(record.jobs, outcome)
+    let recovery = CommitRecovery(
+      row.intent.id, log: log, files: files, waitsForNobody: abandons, tables: tables)
+    if dryRun { return try forecast(row, recovery) }
+    let result = try recovery.run()
+    let report = CommitReport(row, result.outcomes)
+    switch result.ending {
+    case .settledByOthers, .busy: return nil
+    case .waits, .failed:
+      // A settled commit only waits for what turns up.
+      guard !row.isSettled else { return nil }
+      let obstacle = report.obstacle(result.ending, result.failure)
+      return Finding(
+        jobs: row.intent.jobs, outcome: obstacle?.message ?? "", images: report.images,
+        isResolved: false, obstacle: obstacle)
+    case .settled(let decision):
+      let failure = report.jobFailure(decision)
+      if !row.isSettled { try conclude(row.intent.jobs, failure) }
+      return Finding(
+        jobs: row.intent.jobs, outcome: report.sentence(decision), images: report.images,
+        isResolved: true, obstacle: failure?.kind == .conflict ? failure : nil)
     }
-    return Finding(
-      jobs: record.jobs, outcome: outcome.text, images: images, isResolved: outcome.isSettled,
-      obstacle: outcome.obstacle)
   }
 
-  /// Settles a record through the machine that runs on its disks; nil if that is not so. What keeps the
-  /// machine from being asked leaves the record waiting.
-  private func throughMachine(
-    _ record: CommitRecord, _ states: [CommitState], jobs: [JobRecord], dryRun: Bool
-  ) throws(JobError) -> RecordSettlement.Outcome? {
-    guard let care = runningMachines,
-      let machine = jobs.first(where: { record.jobs.contains($0.id) })?.subject
-    else { return nil }
-    return try RunningMachineSettlement(
-      record: record, machine: machine, care: care, files: files,
-      isOpen: { () throws(JobError) in
-        try log.openRecords().contains { $0.id == record.id }
+  private func forecast(
+    _ row: CommitRow, _ recovery: CommitRecovery
+  ) throws(JobError) -> Finding? {
+    guard !row.isSettled, let forecast = try recovery.forecast() else { return nil }
+    let report = CommitReport(row, forecast.outcomes)
+    let obstacle = report.obstacle(forecast.ending, forecast.failure)
+    let text =
+      switch forecast.ending {
+      case .settled(.record): "The commit would be brought to its end on every disk."
+      case .settled: "Every disk would go back to its state before the job."
+      default: obstacle?.message ?? ""
       }
-    ).settle(states, dryRun: dryRun)
+    return Finding(
+      jobs: row.intent.jobs, outcome: text, images: report.images, isResolved: obstacle == nil,
+      obstacle: obstacle)
   }
 
-  private func conclude(_ jobs: [JobID], _ outcome: RecordSettlement.Outcome) throws(JobError) {
-    guard outcome.isSettled else { return }
+  private func conclude(_ jobs: [JobID], _ failure: JobError?) throws(JobError) {
     for id in jobs {
       do {
-        try runner.conclude(orphan: id, error: outcome.jobError, result: nil)
+        try runner.conclude(orphan: id, error: failure, result: nil)
       } catch  where error.kind == .notFound {
-        // The job was dismissed; its record is settled all the same.
+        // The job was dismissed; its commit is settled all the same.
       }
     }
-  }
-
-  private static func request(_ record: JobRecord) -> SnapshotRequest? {
-    try? JSONDecoder().decode(SnapshotRequest.self, from: Data(record.arguments.utf8))
   }
 }

@@ -8,8 +8,6 @@ struct DraftPlan {
   private(set) var drafts: [ImageDraft?] = []
   /// What happens to each member, as a sentence.
   private(set) var actions: [String] = []
-  /// What the commit is for recovery.
-  let nature: CommitNature
   /// When the snapshots that are taken were taken; nil if none is.
   private(set) var takenDate: ImageDraft.SnapshotDate?
   /// For a delete, the tags that are there; nil otherwise.
@@ -51,14 +49,6 @@ struct DraftPlan {
     for action in bitmapActions.earlier { try editing.perform(action) }
     earlierBitmaps = editing.sets
     let hasBitmapActions = !bitmapActions.earlier.isEmpty || !bitmapActions.later.isEmpty
-    switch request.operation {
-    case .save:
-      nature =
-        request.replace || hasBitmapActions ? .other : .plainSave(tag: request.tag)
-    case .load: nature = .other
-    case .delete:
-      nature = hasBitmapActions ? .other : .plainDelete(tags: [request.tag] + request.moreTags)
-    }
     switch request.operation {
     case .save: try planSave(date)
     case .load: try planLoad(date)

@@ -54,9 +54,7 @@ struct DraftPreparation {
       do {
         let estimate = item.draft.writeByteCountEstimate
         control.foresee(estimate - item.draft.settleByteCount)
-        let prepared = try item.draft.prepare(commit: CommitID(), catalog: access.log.catalogID) {
-          try control.advance($0)
-        }
+        let prepared = try item.draft.prepare { try control.advance($0) }
         control.foresee(prepared.bytesWritten - estimate)
         return PreparedSnapshots.Member(
           node: item.node, prepared: prepared, deviceState: item.deviceState)

@@ -9,8 +9,6 @@ struct ImageActionPlan {
   let drafts: [ImageDraft]
   /// What the actions remove, in their order.
   let removed: [Snapshot]
-  /// What the commit is for recovery.
-  let nature: CommitNature
 
   init(
     _ actions: [ImageAction], _ members: [OpenImages.Member], sources: [OpenImages.Member],
@@ -20,7 +18,6 @@ struct ImageActionPlan {
     for member in members { drafts.append(try Self.draft(of: member)) }
     var taken: [(index: Int, name: String)] = []
     var removed: [Snapshot] = []
-    var natures: [CommitNature] = []
     for action in actions {
       guard let index = members.firstIndex(where: { $0.node.name.description == action.node })
       else { throw .deviceNotFound(action.node) }
@@ -30,7 +27,6 @@ struct ImageActionPlan {
         var editing = BitmapEditing(drafts, of: members, sources: sources)
         try editing.perform(action)
         for (index, set) in editing.sets.enumerated() { drafts[index].bitmaps = set }
-        natures.append(.other)
       case .snapshot(.take(let device, let name)):
         let isTaken =
           member.image.snapshots.contains { $0.isCalled(name) }
@@ -45,7 +41,6 @@ struct ImageActionPlan {
           throw JobError(error, node: device)
         }
         taken.append((index, name))
-        natures.append(.plainSave(tag: name))
       case .snapshot(.delete(let device, let id, let name)):
         let position = try Self.position(id: id, name: name, in: member.image, of: device)
         let snapshot = member.image.snapshots[position]
@@ -55,14 +50,10 @@ struct ImageActionPlan {
           throw JobError(error, node: device)
         }
         removed.append(snapshot)
-        let isOnlyOne =
-          member.image.snapshots.count { $0.nameBytes == snapshot.nameBytes } == 1
-        natures.append(isOnlyOne ? .plainDelete(tags: [snapshot.name]) : .other)
       }
     }
     self.drafts = drafts
     self.removed = removed
-    nature = Set(natures).count == 1 ? natures[0] : .other
   }
 
   private static func draft(of member: OpenImages.Member) throws(JobError) -> ImageDraft {

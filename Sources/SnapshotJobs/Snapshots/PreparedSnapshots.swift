@@ -14,8 +14,6 @@ struct PreparedSnapshots: PreparedWork {
 
   /// The images that change.
   let members: [Member]
-  /// What the commit is for recovery.
-  let nature: CommitNature
   private let locked: OpenImages
   private let takenDate: ImageDraft.SnapshotDate?
   private let deletedTags: [String]?
@@ -26,7 +24,6 @@ struct PreparedSnapshots: PreparedWork {
   init(_ members: [Member], locked: OpenImages, plan: DraftPlan) {
     self.members = members
     self.locked = locked
-    nature = plan.nature
     takenDate = plan.takenDate
     deletedTags = plan.deletedTags
     remarks = plan.remarks
@@ -35,7 +32,6 @@ struct PreparedSnapshots: PreparedWork {
   init(_ members: [Member], locked: OpenImages, plan: ImageActionPlan) {
     self.members = members
     self.locked = locked
-    nature = plan.nature
     takenDate = nil
     deletedTags = nil
     remarks = []
@@ -47,27 +43,28 @@ struct PreparedSnapshots: PreparedWork {
   ) {
     self.members = members
     self.locked = locked
-    nature = .other
     takenDate = nil
     deletedTags = nil
     self.remarks = remarks
     self.bitmaps = bitmaps
   }
 
-  /// Images that get marks and nothing else, for a device state that goes with them from then on.
+  /// Images that get a new commit id and nothing else, for a device state that goes with them from then on.
   init(
     _ members: [Member], locked: OpenImages, staged: StagedStateWriter, remarks: [String]
   ) {
     self.members = members
     self.locked = locked
-    nature = .deviceState
     takenDate = nil
     deletedTags = nil
     self.remarks = remarks
     self.staged = staged
   }
 
-  /// Checks that every path still leads to the file that was prepared: a record names files by path.
+  /// Where the image files come from.
+  var access: any FileAccess { locked.files }
+
+  /// Checks that every path still leads to the file that was prepared: an intent names files by path.
   ///
   /// - Throws: ``JobError`` (conflict or not found).
   func checkPaths() throws(JobError) {
@@ -97,7 +94,7 @@ struct PreparedSnapshots: PreparedWork {
         failure = failure ?? JobError(error, node: member.node.name.description)
       }
     }
-    stamp(members) { $0.prepared.image.marks.last }
+    stamp(members) { $0.prepared.image.lastCommit }
     if let failure { throw failure }
   }
 
@@ -130,7 +127,7 @@ struct PreparedSnapshots: PreparedWork {
           "\(member.node.name): freed space could not be given back to the filesystem: \(error)")
       }
     }
-    stamp(members) { FirstSector(onDisk: $0.prepared.after).marks?.last }
+    stamp(members) { (try? $0.prepared.image.sectorFile.read())?.mark?.last }
     return String(decoding: try JSONEncoder().encode(result), as: UTF8.self)
   }
 

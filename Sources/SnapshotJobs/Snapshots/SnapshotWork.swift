@@ -30,21 +30,12 @@ public struct SnapshotWork: JobWork {
   private let request: SnapshotRequest
   private let machine: Machine
   private let access: ImageAccess
-  private let settling: CommitID?
 
   /// Makes the work of one job; nothing is opened yet.
   public init(_ request: SnapshotRequest, machine: Machine, access: ImageAccess) {
-    self.init(request, machine: machine, access: access, settling: nil)
-  }
-
-  /// Makes the work of a job by which recovery settles a record.
-  init(
-    _ request: SnapshotRequest, machine: Machine, access: ImageAccess, settling: CommitID?
-  ) {
     self.request = request
     self.machine = machine
     self.access = access
-    self.settling = settling
   }
 
   /// Opens and locks the images, checks everything, and prepares each for its new first sector.
@@ -59,11 +50,11 @@ public struct SnapshotWork: JobWork {
     try request.checkBitmapActions()
     let nodes = try NodeSet(request, machine: machine).nodes
     let images = try OpenImages(
-      nodes, for: .change, access: access, settling: settling, control: control)
+      nodes, for: .change, access: access, control: control)
     do {
       let sources = try OpenImages(
         machine.sources(of: request.bitmapSources, besides: nodes), for: .read, access: access,
-        settling: settling, control: control)
+        control: control)
       defer { sources.unlock() }
       let plan = try DraftPlan(request, images, sources: sources.members, date: .now)
       let prepared = try DraftPreparation(access: access, control: control).prepare(
