@@ -40,6 +40,12 @@ final class ProductProcess {
     protection.recovery(catalog, runner, files)
   }
 
+  /// Opens images as the next command would that changes them; what it meets there of a commit that is settled is
+  /// finished by it.
+  func meetFences(of nodes: [Node], _ protection: Protection) {
+    for node in nodes { protection.meetFence(at: node.path, access) }
+  }
+
   /// Ends the process; what it still does is nothing that a dead one would do.
   ///
   /// - Parameter isFollowed: whether another process goes on with the journal.

@@ -305,7 +305,7 @@ final class Trial {
       defer { process.end() }
       var aftermath = Aftermath()
       do throws(JobError) {
-        let findings = try process.recovery(protection).run()
+        let findings = try process.recovery(protection).run(isThorough: isLast)
         aftermath.text = findings.map { "\($0.outcome) \($0.images)" }.joined(separator: "; ")
         if isLast, let open = findings.first(where: { !$0.isResolved }) {
           verdict.note(.stuck, "recovery leaves: \(open.outcome) \(open.images)")
@@ -313,6 +313,7 @@ final class Trial {
       } catch {
         if isLast { verdict.note(.stuck, "recovery: \(error)") }
       }
+      if isLast { process.meetFences(of: place.nodes, protection) }
       try place.noteCompanions()
       guard isLast else { return aftermath }
       let count = try protection.openCommitCount(process.catalog)
