@@ -43,6 +43,8 @@ extension Catalog: CommitLog {
     } else {
       try database.write(body)
     }
+    // What has waited for this commit is memory of a machine: it goes as soon as it may.
+    try? removeStateLeftovers()
   }
 
   /// The commits that are not settled, oldest first.

@@ -60,10 +60,9 @@ struct CommitTable {
           sectors.fenced.bytes.asData, sectors.after.bytes.asData,
           sectors.afterFenced?.bytes.asData, sectors.checksum.asData,
         ])
-      if let note = member.deviceState {
-        try DeviceStateTable(db).insert(note, of: intent.id, at: intent.created)
-      }
     }
+    try DeviceStateTable(db).insert(
+      intent.members.map { ($0.path, $0.deviceState) }, of: intent.id, at: intent.created)
   }
 
   /// Enters a decision unless one is there; returns the one that stands there then.
@@ -72,7 +71,9 @@ struct CommitTable {
   ) throws -> CommitDecision {
     let number = try self.number(of: id)
     try db.execute(
-      sql: "INSERT INTO commit_decision (intent, decision, time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+      sql: """
+        INSERT INTO commit_decision (intent, decision, time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+        """,
       arguments: [number, decision.rawValue, time.microseconds])
     let stands = try String.fetchOne(
       db, sql: "SELECT decision FROM commit_decision WHERE intent = ?", arguments: [number])
@@ -90,6 +91,10 @@ struct CommitTable {
     try db.execute(
       sql: "UPDATE commit_intent SET settled = ?, note = ? WHERE number = ? AND settled IS NULL",
       arguments: [time.microseconds, settlement.note, number])
+    guard db.changesCount > 0 else { return }
+    let paths = try String.fetchAll(
+      db, sql: "SELECT path FROM commit_member WHERE intent = ?", arguments: [number])
+    try DeviceStateTable(db).settle(id, isDone: settlement.decision != .undone, paths: paths)
   }
 
   /// Notes members that are not to be judged again.

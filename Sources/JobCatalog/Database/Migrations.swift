@@ -38,6 +38,9 @@ struct CatalogMigrations: Sendable {
     CatalogMigration(name: "4-fence-first", admit: requireFinishedRecords) { db in
       try db.execute(sql: fenceFirstSchema)
     },
+    CatalogMigration(name: "5-device-state-by-tree") { db in
+      try db.execute(sql: deviceStateByTreeSchema)
+    },
   ])
 
   /// Only the version that wrote it can finish a commit whose images are marked.

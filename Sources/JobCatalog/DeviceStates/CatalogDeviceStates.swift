@@ -7,23 +7,18 @@ extension Catalog {
   /// Where device states wait for the next save: beside the catalog.
   public var stagedStateDirectory: String { path + ".states" }
 
-  /// What was noted of the images that carry these ids.
+  /// What was noted of the images of commits.
   public func deviceStates(
     of commits: [CommitID]
-  ) throws(JobError) -> [CommitID: DeviceStateNote] {
+  ) throws(JobError) -> [CommitID: CommitNotes] {
     if commits.isEmpty { return [:] }
     return try database.read { db in try DeviceStateTable(db).notes(of: commits) }
   }
 
-  /// Forgets device states so that it survives a power failure.
-  public func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {
-    try database.writeDurably { db in try DeviceStateTable(db).forget(states) }
-  }
-
-  /// Notes length and times of images.
-  public func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError) {
+  /// Notes what the files of images look like that a state which waits goes with.
+  public func note(_ stamps: [StagedStateStamp]) throws(JobError) {
     try database.write { db in
-      for (commit, stamp) in stamps { try DeviceStateTable(db).stamp(commit, stamp) }
+      for stamp in stamps { try DeviceStateTable(db).note(stamp) }
     }
   }
 

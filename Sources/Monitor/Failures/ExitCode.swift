@@ -48,9 +48,10 @@ public enum ExitCode: Int32, Sendable, Hashable, CaseIterable {
       }
   }
 
-  /// The code of a job's end; nil while it has not ended.
+  /// The code of a job's end, or of what keeps its commit from its end; nil while it goes on.
   public init?(_ record: JobRecord) {
-    guard record.status == .concluded || record.status == .null else { return nil }
+    let isInDoubt = record.status == .pending && record.error != nil
+    guard record.status == .concluded || record.status == .null || isInDoubt else { return nil }
     self = record.error.map { ExitCode($0.kind) } ?? .done
   }
 }

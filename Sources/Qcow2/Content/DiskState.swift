@@ -35,6 +35,13 @@ struct DiskTree {
     newTables = draft.newL2s
   }
 
+  /// The state that a draft has for a snapshot, by the snapshot's position in the draft.
+  init(snapshot position: Int, of draft: ImageDraft) throws(Qcow2Error) {
+    l1 = try draft.l1(at: position)
+    size = draft.table.entries[position].diskSize ?? draft.image.header.size
+    newTables = draft.newL2s
+  }
+
   /// The L2 table of an index; 0 for none.
   func table(at index: Int) -> UInt64 { index < l1.count ? l1[index] : 0 }
 }

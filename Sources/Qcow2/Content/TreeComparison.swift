@@ -220,20 +220,3 @@ extension Image {
     }
   }
 }
-
-extension Image {
-  /// Whether a snapshot has the very content of the active state.
-  ///
-  /// What both refer to is never written in place. So whoever has written to the disk since it was saved or
-  /// loaded, in whatever way, has made them differ.
-  ///
-  /// - Returns: whether there is such a snapshot.
-  /// - Throws: ``Qcow2Error`` with the path if a table cannot be read or is damaged.
-  public func hasSnapshotOfActiveState() throws(Qcow2Error) -> Bool {
-    for position in table.entries.indices.reversed()
-    where table.entries[position].diskSize ?? header.size == header.size {
-      if try differences(from: .active, to: .snapshot(position)).isEmpty { return true }
-    }
-    return false
-  }
-}

@@ -86,6 +86,11 @@ public final class SectorFile: Sendable {
     }
   }
 
+  /// Length and times of the file now; nil of a block device, which has none.
+  public func stamp() throws(Qcow2Error) -> FileStamp? {
+    do { return file.isBlockDevice ? nil : try file.stamp() } catch { throw error.in(path) }
+  }
+
   /// Lets go of the lock before the last reference is gone.
   public func unlock() { lock.release() }
 }

@@ -75,16 +75,13 @@ public protocol CommitLog: Sendable {
   /// What was noted of images.
   ///
   /// - Parameter commits: the ids of the commits that the images carry as their last.
-  /// - Returns: the notes that there are.
+  /// - Returns: the notes that there are; nothing of commits that no state goes with.
   /// - Throws: `JobError` if the catalog cannot be read.
-  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote]
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: CommitNotes]
 
-  /// Durably forgets device states: what has been noted of them is not true any more.
-  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError)
-
-  /// Notes length and times that images have since snapjob's last write; where nothing is noted of an image,
-  /// nothing happens.
-  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError)
+  /// Notes what the files of images look like that a state which waits goes with; where a note says something else
+  /// than it is expected to, it stays.
+  func note(_ stamps: [StagedStateStamp]) throws(JobError)
 }
 
 /// The end of a commit as it is entered.

@@ -68,6 +68,7 @@ public struct DeviceStateLoading: JobWork {
     _ file: StateFile, isDevicesOnly: Bool, _ images: OpenImages, _ control: JobControl
   ) throws -> PreparedSnapshots {
     let present = try PresentState(images.members, log: access.log)
+    let moments = try images.members.map { member throws(JobError) in try moment(of: member) }
     let staged = try StagedStateWriter(in: access.log.stagedStateDirectory)
     do {
       var remarks: [String] = []
@@ -91,17 +92,40 @@ public struct DeviceStateLoading: JobWork {
         reading: StateProgress(
           StateStream(try StateFile(opening: staged.path, access: access.files)), meter))
       meter.finish()
-      let note = DeviceStateNote(state: DeviceStateID(), file: staged.name)
+      let state = DeviceStateID()
+      let notes = images.members.indices.map { index in
+        DeviceStateNote(
+          state: state, member: index, of: images.members.count,
+          path: images.members[index].image.path, snapshot: moments[index], file: staged.name)
+      }
       var drafts: [ImageDraft] = []
       for member in images.members { drafts.append(try ImageDraft(member.image)) }
       let prepared = try DraftPreparation(access: access, control: control).prepare(
         drafts, of: images.members,
-        states: StateTransition(from: present, to: drafts.map { _ in note }))
+        states: StateTransition(from: present, images.members, to: notes))
       return PreparedSnapshots(prepared, locked: images, staged: staged, remarks: remarks)
     } catch {
       staged.discard()
       throw error
     }
+  }
+
+  /// The snapshot by which it is known later whether somebody has written to a block device, which has neither
+  /// length nor time of its own; nil for a file.
+  private func moment(of member: OpenImages.Member) throws(JobError) -> SnapshotIdentity? {
+    guard member.image.isBlockDevice else { return nil }
+    do throws(Qcow2Error) {
+      if let position = try member.image.snapshotOfActiveState() {
+        return SnapshotIdentity(member.image.snapshots[position])
+      }
+    } catch {
+      throw JobError(error, node: member.node.name.description)
+    }
+    throw JobError(
+      .refused,
+      "\(member.node.name): nobody can tell later whether somebody has written to the block device "
+        + "\(member.image.path). Take a snapshot of what is on it first: snapjob save --tag TAG --disk-only"
+    )
   }
 
   /// Puts the devices of a file into the machine's present state.

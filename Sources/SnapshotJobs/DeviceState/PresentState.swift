@@ -3,9 +3,8 @@ internal import Qcow2
 
 /// The device state that goes with what is on some images now.
 ///
-/// It is found by the ids in the images. A note counts as long as nobody but this catalog's jobs has written
-/// to the image; one that does not count is struck out before the image is marked again, since a mark would
-/// make it look true.
+/// The ids in the images lead to the notes, and each note says what has to be so on its image for the state to
+/// be fresh. Nothing is ever taken back because an image looks out of date: it may be a copy.
 struct PresentState {
   /// Where the state is.
   enum Source: Sendable {
@@ -21,65 +20,114 @@ struct PresentState {
     case none
     /// A state that all of them go with.
     case usable(Source)
-    /// There is one, and it cannot be saved with these images, for this reason.
-    case unusable(String)
+    /// There is one, and it cannot be saved with these images, for this reason. `isOver`: with none at all.
+    case unusable(String, isOver: Bool)
   }
 
-  /// What was found.
-  let finding: Finding
-  /// What the images go with, one element for each member; nil for nothing.
+  /// What the images' notes say, one element for each member; nil for nothing.
   let notes: [DeviceStateNote?]
-  /// The states that other programs' writes have outdated.
-  let outdated: [DeviceStateID]
+  /// What their files looked like before anything was written, where a state that waits goes with them.
+  let stamps: [FileStamp?]
+  private let members: [OpenImages.Member]
+  /// Of each image that carries a commit with a state that waits, and is another file than the one that it goes
+  /// with: that one's path.
+  private let originals: [String?]
+  private let directory: String
 
-  /// Looks.
+  /// Reads the notes.
   ///
   /// - Parameters:
   ///   - members: the images.
   ///   - log: where the notes are.
   /// - Throws: `JobError` of the catalog.
   init(_ members: [OpenImages.Member], log: any CommitLog) throws(JobError) {
+    self.members = members
+    directory = log.stagedStateDirectory
     let kept = try log.deviceStates(of: members.compactMap { $0.image.lastCommit })
-    let found = members.map { member in member.image.lastCommit.flatMap { kept[$0] } }
-    let changed = members.indices.filter { index in
-      found[index].map { !members[index].image.isUntouched(since: $0, log.catalogID) } ?? false
+    let found = members.map { member in
+      member.image.findNote(in: member.image.lastCommit.flatMap { kept[$0] } ?? CommitNotes())
     }
-    let outdated = Set(changed.compactMap { found[$0]?.state })
-    let notes = found.map { note in
-      note.flatMap { outdated.contains($0.state) ? nil : $0 }
-    }
-    self.outdated = Array(outdated)
+    let notes = found.map(\.note)
     self.notes = notes
-    if let index = changed.first {
-      finding = .unusable(
-        "\(members[index].node.name): another program has written to \(members[index].image.path) since"
-      )
-    } else {
-      finding = Self.find(notes, members)
+    originals = found.map(\.original)
+    stamps = zip(members, notes).map { member, note in
+      note?.file == nil || member.image.isBlockDevice ? nil : try? member.image.stamp()
     }
   }
 
-  private static func find(
-    _ notes: [DeviceStateNote?], _ members: [OpenImages.Member]
-  ) -> Finding {
+  /// Whether a state that waits in a file goes with the images, or went with them.
+  var isStaged: Bool { notes.contains { $0?.file != nil } }
+
+  /// Looks whether there is a state, and whether it is fresh on every image.
+  func find() -> Finding {
     let states = Set(notes.compactMap { $0?.state })
-    guard !states.isEmpty else { return .none }
-    guard states.count == 1 else { return .unusable("the disks go with different states") }
-    if let index = notes.firstIndex(of: nil) {
-      return .unusable("\(members[index].node.name) is not at the moment that it belongs to")
-    }
-    for (index, note) in notes.enumerated() {
-      guard let id = note?.snapshot else { continue }
-      let places = members[index].image.snapshots.indices.filter {
-        members[index].image.snapshots[$0].id == id
+    if let index = notes.indices.first(where: { notes[$0] == nil }) {
+      if let original = originals[index] {
+        return .unusable(
+          "\(name(index)): the state that was loaded from a file goes with \(original), and "
+            + "\(members[index].image.path) is another file", isOver: false)
       }
-      guard places.count == 1 else {
-        return .unusable("\(members[index].node.name): the snapshot that kept it is not there")
-      }
-      return .usable(.snapshot(member: index, position: places[0]))
+      guard !states.isEmpty else { return .none }
+      return .unusable("\(name(index)) is not at the moment that it belongs to", isOver: false)
     }
-    if let file = notes.lazy.compactMap({ $0?.file }).first { return .usable(.file(file)) }
-    return .unusable("the disk that keeps it is not among these")
+    let complete = notes.compactMap { $0 }
+    guard states.count == 1, let count = complete.first?.memberCount else {
+      return .unusable("the disks go with different states", isOver: false)
+    }
+    guard Set(complete.map(\.member)).count == complete.count else {
+      return .unusable("one of the disks is a copy of another", isOver: false)
+    }
+    guard complete.count == count else {
+      return .unusable(
+        "it belongs to \(count) disks, and not all of them are among these", isOver: false)
+    }
+    for (index, note) in complete.enumerated() {
+      if let obstacle = obstacle(index, note) {
+        return .unusable("\(name(index)): \(obstacle)", isOver: true)
+      }
+    }
+    return source(complete)
+  }
+
+  private func source(_ notes: [DeviceStateNote]) -> Finding {
+    if let keeper = notes.firstIndex(where: \.isKeeper),
+      let position = notes[keeper].snapshot?.position(in: members[keeper].image.snapshots)
+    {
+      return .usable(.snapshot(member: keeper, position: position))
+    }
+    guard let file = notes.lazy.compactMap(\.file).first else {
+      return .unusable("the disk that keeps it is not among these", isOver: false)
+    }
+    do throws(Qcow2Error) {
+      _ = try StateFile(opening: "\(directory)/\(file)")
+    } catch {
+      return .unusable("the file in which it waits cannot be read: \(error)", isOver: true)
+    }
+    return .usable(.file(file))
+  }
+
+  private func name(_ index: Int) -> NodeName { members[index].node.name }
+
+  /// Why a member is not any more what its note is about; nil if it is.
+  private func obstacle(_ index: Int, _ note: DeviceStateNote) -> String? {
+    let image = members[index].image
+    let written = "another program has written to \(image.path) since"
+    if note.file != nil, note.snapshot == nil {
+      guard let noted = note.stamp else {
+        return "it is not known whether another program has written to \(image.path) since"
+      }
+      return stamps[index]?.hasSameContent(as: noted) == true ? nil : written
+    }
+    guard let position = note.snapshot?.position(in: image.snapshots) else {
+      return note.isKeeper
+        ? "the snapshot that kept it is not there"
+        : "the snapshot with which the disk was at its moment is not there"
+    }
+    do throws(Qcow2Error) {
+      return try image.isActiveState(ofSnapshot: position) ? nil : written
+    } catch {
+      return "it cannot be told whether another program has written since: \(error)"
+    }
   }
 
   /// Where the state is that can be used.
@@ -87,84 +135,62 @@ struct PresentState {
   /// - Returns: the place.
   /// - Throws: `JobError` (not found, conflict) if there is none, or it is out of date.
   func usableSource() throws(JobError) -> Source {
-    switch finding {
+    switch find() {
     case .usable(let source): return source
     case .none:
       throw JobError(
         .notFound,
         "The machine has no device state. It has that of a snapshot after: snapjob load --tag TAG; or take "
           + "a file's: snapjob devices load FILE")
-    case .unusable(let reason):
+    case .unusable(let reason, _):
       throw JobError(
         .conflict,
         "The machine's device state cannot be used: \(reason). It has that of a snapshot again after: "
           + "snapjob load --tag TAG")
     }
   }
+}
 
-  // MARK: A commit's end
+/// What a commit's notes say of an image.
+private enum FoundNote {
+  /// Nothing goes with it.
+  case nothing
+  /// This is about it.
+  case about(DeviceStateNote)
+  /// It is a copy of the file at this path, which a state that waits goes with.
+  case aboutOriginal(path: String)
 
-  /// What the images go with after a change, and what was lost by it.
-  struct Carried {
-    /// One element for each member; nil for nothing, and for members that do not change.
-    var notes: [DeviceStateNote?]
-    /// The member whose snapshot was the last to keep the state; nil if it is still kept.
-    var lostKeeper: Int?
-  }
-
-  /// Carries the notes through drafts: guest data that stay as they are go on with their state, wherever it
-  /// is kept then.
-  ///
-  /// - Parameters:
-  ///   - drafts: one for each member, with all edits; nil for a member that is left alone.
-  ///   - members: the images.
-  /// - Returns: the notes for the same commit.
-  /// - Throws: `JobError` if an image's tables cannot be read.
-  func carried(
-    through drafts: [ImageDraft?], _ members: [OpenImages.Member]
-  ) throws(JobError) -> Carried {
-    var result = Carried(notes: notes.map { _ in nil })
-    for (index, draft) in drafts.enumerated() {
-      guard let draft, !draft.changesGuestData, var note = notes[index] else { continue }
-      if let id = note.snapshot {
-        let keeper = try Self.keeper(of: id, members[index], in: draft)
-        if keeper == nil { result.lostKeeper = index }
-        note.snapshot = keeper
-      }
-      note.stamp = nil
-      result.notes[index] = note
-    }
-    if let lost = result.lostKeeper, let state = notes[lost]?.state {
-      for index in result.notes.indices where result.notes[index]?.state == state {
-        result.notes[index] = nil
-      }
-    }
-    return result
-  }
-
-  /// The id of a snapshot that will keep what a snapshot of an image keeps now: itself, if it stays.
-  private static func keeper(
-    of id: String, _ member: OpenImages.Member, in draft: ImageDraft
-  ) throws(JobError) -> String? {
-    guard let position = member.image.snapshots.firstIndex(where: { $0.id == id }) else {
-      return nil
-    }
-    do throws(Qcow2Error) {
-      let state = try ImageDraft(member.image).vmState(ofSnapshot: position)
-      let ids = try draft.positions(keeping: state).map { draft.snapshots[$0].id }
-      return ids.contains(id) ? id : ids.first
-    } catch {
-      throw JobError(error, node: member.node.name.description)
-    }
-  }
+  var note: DeviceStateNote? { if case .about(let note) = self { note } else { nil } }
+  var original: String? { if case .aboutOriginal(let path) = self { path } else { nil } }
 }
 
 extension Image {
-  /// Whether nobody but the jobs of a catalog has written since a note was made.
-  fileprivate func isUntouched(since note: DeviceStateNote, _ catalog: CatalogID) -> Bool {
-    if !isBlockDevice, let stamp = note.stamp, (try? self.stamp()) == stamp { return true }
-    return (try? hasSnapshotOfActiveState()) == true
+  /// What is said of this image: by its path; under another name, by the snapshot that a note tells of.
+  ///
+  /// A state that waits goes with a file at its path, and with no copy of it.
+  fileprivate func findNote(in notes: CommitNotes) -> FoundNote {
+    let fitting = notes.notes.filter {
+      $0.file == nil && $0.snapshot?.position(in: snapshots) != nil
+    }
+    if let note = fitting.first(where: { $0.path == path })
+      ?? notes.notes.first(where: { $0.path == path && $0.file != nil })
+    {
+      return .about(note)
+    }
+    if notes.pathsWithoutState.contains(path) { return .nothing }
+    if let note = fitting.first(where: { $0.path.fileName == path.fileName }) ?? fitting.first
+      ?? notes.notes.first(where: { $0.path == path })
+      ?? notes.notes.first(where: { $0.file == nil })
+    {
+      return .about(note)
+    }
+    return notes.notes.first.map { .aboutOriginal(path: $0.path) } ?? .nothing
   }
+}
+
+extension String {
+  /// The last component of a path.
+  fileprivate var fileName: Substring { split(separator: "/").last ?? "" }
 }
 
 extension PresentState.Source {

@@ -24,24 +24,24 @@ struct SavedState {
   ///
   /// - Parameters:
   ///   - request: asks for a snapshot of the present.
-  ///   - present: what goes with the images.
+  ///   - finding: what goes with the images.
   ///   - images: the images.
   ///   - remarks: gets what the user is to know.
   /// - Throws: `JobError` (conflict) if the state cannot be saved and the request insists on it.
   init?(
-    _ request: SnapshotRequest, _ present: PresentState, _ images: OpenImages,
+    _ request: SnapshotRequest, _ finding: PresentState.Finding, _ images: OpenImages,
     remarks: inout [String]
   ) throws(JobError) {
     let members = images.members
     let source: PresentState.Source
-    switch present.finding {
+    switch finding {
     case .none: return nil
-    case .unusable(let reason) where request.requiresState == true && !request.diskOnly:
+    case .unusable(let reason, _) where request.requiresState == true && !request.diskOnly:
       throw JobError(
         .conflict,
         "The machine's device state cannot be saved: \(reason). Without it: --disk-only, or leave "
           + "--vmstate out")
-    case .unusable(let reason):
+    case .unusable(let reason, _):
       if !request.diskOnly {
         remarks.append("The machine's device state is left out of the snapshot: \(reason).")
       }

@@ -66,6 +66,12 @@ final class StagedStateWriter: Sendable {
 
 /// The files of device states that wait.
 public enum StagedStates {
+  /// Notes what the files of images look like after snapjob's own writes. Where that fails the state counts as out
+  /// of date, no more.
+  static func note(_ stamps: [StagedStateStamp], in log: any CommitLog) {
+    if !stamps.isEmpty { try? log.note(stamps) }
+  }
+
   /// Removes the files that processes have left which ended before their commit, and those that no image goes
   /// with any more.
   ///

@@ -17,11 +17,12 @@ extension ImageAccess {
       defer { image.unlock() }
       let member = OpenImages.Member(
         node: Node(name: try NodeName("image"), path: path), image: image)
-      let states = try StateTransition(carrying: [nil], of: [member], log: log)
-      try states.strikeOut(in: log)
+      // What the guest sees stays as it is, and so does the device state that goes with it.
+      let note = try PresentState([member], log: log).notes[0]
       return try image.repair(scope) { prepared in
         try ImageCommitter(log: log).commit(
-          PreparedSnapshots.Member(node: member.node, prepared: prepared, deviceState: nil),
+          PreparedSnapshots.Member(
+            node: member.node, prepared: prepared, deviceState: note, staged: nil),
           access: files)
       }
     } catch let error as Qcow2Error {

@@ -156,6 +156,7 @@ extension CommitRecovery {
         try Self.converting { () throws(Qcow2Error) in try file?.synchronize() }
         worker.succeeded(action)
       case .settle(let decision):
+        noteStagedStates(worker)
         try log.settle(intent.id, settlement(decision, worker))
         worker.succeeded(action)
       }
@@ -220,6 +221,19 @@ extension CommitRecovery {
     private static func confirmed(_ worker: RecoveryWorker) -> Set<Int> {
       let isUnknown = worker.decision == .unknown
       return Set(worker.outcomes.indices.filter { worker.outcomes[$0] == .confirmed || isUnknown })
+    }
+
+    /// What the files look like now, for a state that waits: nobody has written to them before recovery did.
+    private func noteStagedStates(_ worker: RecoveryWorker) {
+      guard worker.decision == .record else { return }
+      StagedStates.note(
+        worker.outcomes.indices.compactMap { index in
+          guard worker.outcomes[index] == .confirmed,
+            let stamp = try? places[index]?.file?.stamp()
+          else { return nil }
+          return StagedStateStamp(
+            commit: intent.id, path: intent.members[index].path, old: nil, new: stamp)
+        }, in: log)
     }
 
     private static func converting<Value>(

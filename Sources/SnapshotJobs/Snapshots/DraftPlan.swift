@@ -24,6 +24,8 @@ struct DraftPlan {
   private let present: PresentState
   /// The device state that the present is saved with.
   private var saved: SavedState?
+  /// Whether it was said that the present has a device state which no save will have again.
+  private var isStateOver = false
 
   private var members: [OpenImages.Member] { images.members }
 
@@ -43,7 +45,7 @@ struct DraftPlan {
     self.images = images
     let members = images.members
     present = try PresentState(members, log: images.log)
-    states = StateTransition(from: present, to: members.map { _ in nil })
+    states = StateTransition(from: present, members, to: members.map { _ in nil })
     let bitmapActions = request.bitmapActions
     var editing = BitmapEditing(members.map { _ in nil }, of: members, sources: sources)
     for action in bitmapActions.earlier { try editing.perform(action) }
@@ -135,47 +137,52 @@ struct DraftPlan {
   private mutating func planStates() throws(JobError) {
     if request.operation == .load {
       states.notes = try loadedState()
-      if case .usable(.file) = present.finding, request.saveCurrent == nil {
+      if present.isStaged, request.saveCurrent == nil {
         remarks.append(
           "The device state that was loaded from a file and never saved is gone with the load.")
       }
       return
     }
+    if isStateOver { return }
     let carried = try present.carried(through: drafts, members)
     states.notes = carried.notes
     if let saved, saved.wasStaged {
-      // From now on the new snapshot keeps it.
-      for index in states.notes.indices { states.notes[index]?.file = nil }
-      states.notes[saved.member]?.snapshot = drafts[saved.member]?.snapshots.last?.id
-    }
-    if let lost = carried.lostKeeper {
+      // From now on the new snapshots keep it, and say whether it is fresh.
+      for index in states.notes.indices {
+        states.notes[index]?.file = nil
+        states.notes[index]?.stamp = nil
+        states.notes[index]?.snapshot = drafts[index]?.snapshots.last.map(SnapshotIdentity.init)
+        states.notes[index]?.isKeeper = index == saved.member
+      }
+    } else if let lost = carried.lost, case .usable = present.find() {
+      let part = states.notes[lost]?.isKeeper == true ? "kept" : "was part of"
       remarks.append(
-        "\(members[lost].node.name): the snapshot kept the machine's present device state, which is gone "
+        "\(members[lost].node.name): the snapshot \(part) the machine's present device state, which is gone "
           + "with it; the next save is of the disks only.")
+      let state = present.notes[lost]?.state
+      for index in states.notes.indices where states.notes[index]?.state == state {
+        states.notes[index] = nil
+      }
     }
   }
 
   /// After a load, the device state of the loaded snapshot goes with all images, if one of them has any.
   private func loadedState() throws(JobError) -> [DeviceStateNote?] {
-    func snapshot(_ index: Int) throws(JobError) -> Snapshot? {
-      guard
-        let position = try members[index].image.position(
-          ofTag: request.tag, on: members[index].node)
-      else { return nil }
-      let snapshot = members[index].image.snapshots[position]
-      return snapshot.vmStateSize > 0 ? snapshot : nil
+    var loaded: [SnapshotIdentity] = []
+    for member in members {
+      guard let position = try member.image.position(ofTag: request.tag, on: member.node) else {
+        return members.map { _ in nil }
+      }
+      loaded.append(SnapshotIdentity(member.image.snapshots[position]))
     }
-    var keepers: [(index: Int, id: String)] = []
-    for index in members.indices {
-      if let id = try snapshot(index)?.id { keepers.append((index, id)) }
-    }
-    let chosen = keepers.first {
-      members[$0.index].node.name.description == request.vmstate
-    }
+    let keepers = members.indices.filter { loaded[$0].vmStateSize > 0 }
+    let chosen = keepers.first { members[$0].node.name.description == request.vmstate }
     guard let keeper = chosen ?? keepers.first else { return members.map { _ in nil } }
     let state = DeviceStateID()
-    return members.indices.map {
-      DeviceStateNote(state: state, snapshot: $0 == keeper.index ? keeper.id : nil)
+    return members.indices.map { index in
+      DeviceStateNote(
+        state: state, member: index, of: members.count, path: members[index].image.path,
+        snapshot: loaded[index], isKeeper: index == keeper)
     }
   }
 
@@ -242,7 +249,9 @@ struct DraftPlan {
   }
 
   private mutating func findState() throws(JobError) {
-    saved = try SavedState(request, present, images, remarks: &remarks)
+    let finding = present.find()
+    saved = try SavedState(request, finding, images, remarks: &remarks)
+    if case .unusable(_, isOver: true) = finding { isStateOver = !request.diskOnly }
   }
 
   /// What is said of the member that gets the device state.

@@ -7,7 +7,9 @@ struct DraftPreparation {
   let access: ImageAccess
   let control: JobControl
 
-  private typealias Work = (node: Node, draft: ImageDraft, deviceState: DeviceStateNote?)
+  private typealias Work = (
+    node: Node, draft: ImageDraft, deviceState: DeviceStateNote?, staged: StagedStateStamp?
+  )
 
   /// Prepares the images of drafts.
   ///
@@ -25,10 +27,12 @@ struct DraftPreparation {
     let settled = try settle(
       members.indices.compactMap { index in
         drafts[index].map {
-          (node: members[index].node, draft: $0, deviceState: states.notes[index])
+          (
+            node: members[index].node, draft: $0, deviceState: states.notes[index],
+            staged: states.staged[index]
+          )
         }
       })
-    try states.strikeOut(in: access.log)
     return try write(settled)
   }
 
@@ -43,7 +47,9 @@ struct DraftPreparation {
       } catch {
         throw JobError(wrapping: error, node: item.node.name.description)
       }
-      return (node: item.node, draft: draft, deviceState: item.deviceState)
+      return (
+        node: item.node, draft: draft, deviceState: item.deviceState, staged: item.staged
+      )
     }
     return try outcomes.map { try $0.get() }
   }
@@ -57,7 +63,8 @@ struct DraftPreparation {
         let prepared = try item.draft.prepare { try control.advance($0) }
         control.foresee(prepared.bytesWritten - estimate)
         return PreparedSnapshots.Member(
-          node: item.node, prepared: prepared, deviceState: item.deviceState)
+          node: item.node, prepared: prepared, deviceState: item.deviceState,
+          staged: item.staged)
       } catch {
         throw JobError(wrapping: error, node: item.node.name.description)
       }

@@ -10,6 +10,8 @@ struct PreparedSnapshots: PreparedWork {
     let prepared: PreparedImage
     /// The device state that goes with the image once it is published.
     let deviceState: DeviceStateNote?
+    /// What says that a state which waits goes with the image now; nil where none does.
+    let staged: StagedStateStamp?
   }
 
   /// The images that change.
@@ -94,18 +96,8 @@ struct PreparedSnapshots: PreparedWork {
         failure = failure ?? JobError(error, node: member.node.name.description)
       }
     }
-    stamp(members) { $0.prepared.image.lastCommit }
+    StagedStates.note(members.compactMap(\.undone), in: locked.log)
     if let failure { throw failure }
-  }
-
-  /// Notes what the images look like from now on. Where that fails the device state of version 2 images counts
-  /// as outdated, no more.
-  private func stamp(_ members: [Member], _ id: (Member) -> CommitID?) {
-    var stamps: [CommitID: FileStamp] = [:]
-    for member in members where !member.prepared.image.isBlockDevice {
-      if let id = id(member), let stamp = try? member.prepared.image.stamp() { stamps[id] = stamp }
-    }
-    if !stamps.isEmpty { try? locked.log.stampDeviceStates(stamps) }
   }
 
   func finish() throws -> String? {
@@ -127,9 +119,28 @@ struct PreparedSnapshots: PreparedWork {
           "\(member.node.name): freed space could not be given back to the filesystem: \(error)")
       }
     }
-    stamp(members) { (try? $0.prepared.image.sectorFile.read())?.mark?.last }
+    StagedStates.note(members.compactMap(\.finished), in: locked.log)
     return String(decoding: try JSONEncoder().encode(result), as: UTF8.self)
   }
 
   func abandon() { locked.unlock() }
+}
+
+extension PreparedSnapshots.Member {
+  /// What the image's file looks like once the change is undone, for the state that waits for the next save.
+  fileprivate var undone: StagedStateStamp? {
+    guard let staged, let stamp = try? prepared.image.stamp() else { return nil }
+    return StagedStateStamp(
+      commit: staged.commit, path: staged.path, old: staged.old, new: stamp)
+  }
+
+  /// What the image's file looks like once the change is there, for the state that waits for the next save.
+  fileprivate var finished: StagedStateStamp? {
+    guard let note = deviceState, note.file != nil, note.stamp == nil,
+      !prepared.image.isBlockDevice,
+      let commit = (try? prepared.image.sectorFile.read())?.mark?.last,
+      let stamp = try? prepared.image.stamp()
+    else { return nil }
+    return StagedStateStamp(commit: commit, path: note.path, old: nil, new: stamp)
+  }
 }

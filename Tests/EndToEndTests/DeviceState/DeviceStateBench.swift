@@ -74,6 +74,12 @@ struct DeviceStateBench {
     }
   }
 
+  /// How many device states wait beside the catalog.
+  func waitingStateCount() throws -> Int {
+    try Command.run("find", [program.path("catalog"), "-name", "*.state"]).text
+      .split(separator: "\n").count
+  }
+
   /// Files of the directory, hidden ones included.
   func files() throws -> [String] {
     try Command.run("ls", ["-A", program.directory.path]).text.split(separator: "\n")

@@ -93,6 +93,63 @@ import Testing
   }
 
   @Test(
+    "what is done to copies of the disks leaves the machine its state", arguments: [false, true])
+  func copies(isStaged: Bool) throws {
+    let vm = try bench.startAndRun()
+    try vm.execute("stop")
+    let memory = try bench.memory(vm)
+    try bench.saveLive("live", vm)
+    try vm.quit()
+    if isStaged {
+      try program.run("devices", "save", "whole.state", "--tag", "live", "--with-ram")
+      try program.run("load", "--tag", "live", "--yes")
+      try program.run("devices", "load", "whole.state")
+    } else {
+      try program.run("load", "--tag", "live", "--yes")
+    }
+    let copies = program.disks.map { "copy-of-\($0)" }
+    for (disk, copy) in zip(program.disks, copies) {
+      try Command.run("cp", ["--preserve=all", program.path(disk), program.path(copy)])
+    }
+    let files = copies.flatMap { ["--file", program.path($0)] }
+    let ofCopies = try program.attempt(["save", "--tag", "c"] + files)
+    #expect(ofCopies.status == 0)
+    #expect(ofCopies.standardError.contains("is another file") == isStaged)
+    try QemuIO.write(9, at: 0, length: 65536, in: program.path(copies[1]))
+    #expect(try program.attempt(["save", "--tag", "d"] + files).status == 0)
+    #expect(try program.attempt(["delete", "--tag", "live", "--yes"] + files).status == 0)
+    #expect(try bench.waitingStateCount() == (isStaged ? 1 : 0))
+
+    let saved = try program.run("save", "--tag", "x")
+    #expect(saved.standardError.isEmpty)
+    #expect(try bench.stateSizes("x") == bench.stateSizes("live"))
+    #expect(try bench.waitingStateCount() == 0)
+    try bench.expectClean()
+    try bench.resume("x", expecting: memory)
+    for copy in copies { #expect(try QemuImg.check(program.path(copy)).isClean) }
+  }
+
+  @Test("what is committed into a disk makes its state out of date for good")
+  func committedInto() throws {
+    let vm = try bench.startAndRun()
+    try bench.saveLive("live", vm)
+    try vm.quit()
+    try program.run("load", "--tag", "live", "--yes")
+    let (base, overlay) = (program.path("disk1.qcow2"), program.path("overlay.qcow2"))
+    try Command.run(
+      "qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay])
+    try QemuIO.write(7, at: 2 << 20, length: 65536, in: overlay)
+    try Command.run("qemu-img", ["commit", "-q", overlay])
+    try program.run("bitmap", "add", "data", "b")
+    let insisting = try program.attempt(["save", "--tag", "now", "--vmstate", "root"])
+    #expect(insisting.status == 5)
+    let saved = try program.run("save", "--tag", "now")
+    #expect(saved.standardError.contains("data: another program has written"))
+    #expect(try bench.stateSizes("now") == [0, 0])
+    try bench.expectClean()
+  }
+
+  @Test(
     "the devices that a running machine writes are put into a state, and refused with a byte missing"
   )
   func deviceFile() throws {

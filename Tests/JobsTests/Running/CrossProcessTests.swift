@@ -47,7 +47,7 @@ struct CrossProcessTests {
   @Test("An undecided job is settled by its own process when another one finalizes it")
   func settleElsewhere() async throws {
     let here = Workshop(
-      catalog: catalog, worker: 1, outcome: .unresolved(JobError(.general, "disk1 is locked")),
+      catalog: catalog, worker: 1, outcome: .inDoubt(JobError(.general, "disk1 is locked")),
       settlement: { runner, id throws(JobError) in
         try runner.conclude(orphan: id, error: nil, result: nil)
       })
@@ -118,7 +118,7 @@ struct CrossProcessTests {
   @Test("A process lets go of an undecided job that another process has settled")
   func settledByAnother() async throws {
     let here = Workshop(
-      catalog: catalog, worker: 1, outcome: .unresolved(JobError(.general, "undecided")))
+      catalog: catalog, worker: 1, outcome: .inDoubt(JobError(.general, "undecided")))
     let there = Workshop(catalog: catalog, worker: 2)
     let id = try JobID("a")
     try here.runner.start([try here.request("a")])

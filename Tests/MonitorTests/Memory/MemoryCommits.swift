@@ -16,7 +16,6 @@ struct MemoryCommits: CommitLog {
   func outcome(ofJob job: JobID) throws(JobError) -> RecordOutcome { .none }
   func knows(_ id: CommitID) throws(JobError) -> Bool { false }
   var stagedStateDirectory: String { "/catalog.sqlite.states" }
-  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: DeviceStateNote] { [:] }
-  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {}
-  func stampDeviceStates(_ stamps: [CommitID: FileStamp]) throws(JobError) {}
+  func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: CommitNotes] { [:] }
+  func note(_ stamps: [StagedStateStamp]) throws(JobError) {}
 }
