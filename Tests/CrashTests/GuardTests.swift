@@ -22,7 +22,7 @@ import Testing
       case .undoneBeforeUnfencing: protection.tables.writesUndoneFirst = false
       case .comparisonOfFences: protection.tables.knowsFencesByBytes = false
       case .fence: protection.tables.several = [.flush, .intent, .record, .put(.after), .settle]
-      case .rewriteOfPublished: protection.tables.redo[.published] = .synchronize
+      case .rewriteOfPublished: protection.trustsPageCache = true
       case .intentBeforeFence:
         protection.tables.several = [.put(.fenced), .intent, .record, .put(.after), .settle]
       case .noReuseBeforePublish: protection.reusesBeforePublish = true

@@ -45,13 +45,13 @@ struct Performance {
     at place: Workplace, _ journal: Journal, _ protection: Protection,
     hasBystander: Bool = false, onStep: (Int) throws -> Void = { _ in }
   ) throws {
-    let bystander =
-      try hasBystander
-      ? ProductProcess(catalogPath: place.catalogPath, journal: journal, protection: protection)
-      : nil
-    defer { bystander?.end() }
+    let bystander: ProductProcess?
     let process: ProductProcess
     do {
+      bystander =
+        try hasBystander
+        ? ProductProcess(catalogPath: place.catalogPath, journal: journal, protection: protection)
+        : nil
       process = try ProductProcess(
         catalogPath: place.catalogPath, journal: journal, protection: protection)
     } catch is JobError {
@@ -59,6 +59,7 @@ struct Performance {
       journal.finish()
       return
     }
+    defer { bystander?.end() }
     for (index, step) in steps.enumerated() {
       let isDone = (try? step.perform(process)) ?? false
       try place.noteCompanions()

@@ -10,6 +10,8 @@ struct Protection: Sendable {
   var tables = CommitTables()
   /// Whether clusters that the old state uses are given back before the new one is published.
   var reusesBeforePublish = false
+  /// Whether recovery trusts the page cache for what it finds published, and only makes it durable.
+  var trustsPageCache = false
 
   func committer(_ catalog: Catalog) -> ImageCommitter {
     ImageCommitter(log: catalog, tables: tables)
@@ -28,7 +30,21 @@ struct Protection: Sendable {
   func openCommitCount(_ catalog: Catalog) throws -> Int { try catalog.unsettledCommits().count }
 
   /// What a process without a guard would have done instead.
-  func rearranged(_ entries: [Journal.Entry]) -> [Journal.Entry] {
+  ///
+  /// - Parameters:
+  ///   - entries: what one with it has done.
+  ///   - files: the files before.
+  func rearranged(
+    _ entries: [Journal.Entry], from files: [String: FileModel]
+  ) -> [Journal.Entry] {
+    if trustsPageCache {
+      return entries.filter { entry in
+        guard case .change(.write(let bytes, at: 0)) = entry.event, bytes.count == 512 else {
+          return true
+        }
+        return files[entry.path]?.cached.bytes(at: 0, count: 512) != Array(bytes)
+      }
+    }
     guard reusesBeforePublish else { return entries }
     var result = entries
     for path in Set(entries.map(\.path)) {

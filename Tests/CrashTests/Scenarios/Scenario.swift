@@ -8,6 +8,11 @@ struct Scenario: Sendable, Hashable, CustomStringConvertible {
 
   var description: String { "\(operation) on \(diskCount) × \(format)" }
 
+  /// Whether disks have, or get, persistent bitmaps.
+  var hasBitmaps: Bool {
+    format.hasBitmaps || [.clearBitmap, .bitmapAdd, .receive].contains(operation)
+  }
+
   /// The rows of the table in which its states are counted.
   var rows: [String] {
     [Self.row(operation), Self.row(diskCount: diskCount), Self.row(format)]

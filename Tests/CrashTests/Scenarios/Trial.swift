@@ -129,7 +129,8 @@ final class Trial {
     let companions = place.companions
     defer { place.companions = companions }
     var points = CrashPoints(
-      of: protection.rearranged(journal.entries), from: files, acknowledged: acknowledged,
+      of: protection.rearranged(journal.entries, from: files), from: files,
+      acknowledged: acknowledged,
       name: name, loneImages: loneImages,
       onlyAfterFault: onlyAfterFault, seed: generator.next())
     var count = 0
@@ -223,7 +224,14 @@ final class Trial {
     if place.format.deviceSize != nil {
       acts.removeAll { [.away, .swapped, .copied].contains($0) }
     }
-    return acts.filter { $0 != .swapped || scenario.diskCount > 1 }
+    return acts.filter {
+      switch $0 {
+      case .swapped: scenario.diskCount > 1
+      // QEMU's own repair loses all snapshots of an image that has bitmaps, whoever has made them.
+      case .repaired: !scenario.hasBitmaps
+      default: true
+      }
+    }
   }
 
   private func perform(
