@@ -1,5 +1,6 @@
 # demo     the story of the README on two real disks, in a directory of its own
 # test     all tests, against the real qemu programs
+# crash    the long form of the tests of crashes, and its table
 # check    what to run before handing over: lint, imports, tests, threads, documentation, release
 # install  program, shell completions and systemd units, to $(DESTDIR)$(PREFIX)
 
@@ -24,7 +25,7 @@ UNIT_FILES = snapjob-recover.service snapjob@.service snapjob@.socket snapjob-ru
 # left out.
 QMP_CLIENT = .build/qemu.qmp
 
-.PHONY: all demo test check lint release install uninstall packages test-packages qmp-client clean
+.PHONY: all demo test crash check lint release install uninstall packages test-packages qmp-client clean
 .NOTPARALLEL:
 
 all: release
@@ -50,6 +51,16 @@ demo: packages
 
 test: test-packages
 	$(SWIFT_TEST)
+
+CRASH_TABLE = .build/crash-table.txt
+
+# SNAPJOB_CRASH_SEED chooses other states.
+crash: test-packages
+	@rm -f $(CRASH_TABLE)
+	@SNAPJOB_CRASH=long SNAPJOB_CRASH_TABLE=$(CRASH_TABLE) $(SWIFT_TEST) --filter CrashTests \
+	  > .build/crash.txt 2>&1; status=$$?; \
+	  [ $$status -eq 0 ] || grep -v '^\[' .build/crash.txt | tail -n 100; \
+	  cat $(CRASH_TABLE); exit $$status
 
 # The import check judges what the build before it recorded, so it comes after the tests' build.
 check: test-packages lint

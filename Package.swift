@@ -111,6 +111,16 @@ let package = Package(
         "SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "DeviceState", "TestOracles", log, system,
       ],
       swiftSettings: house),
+    .target(
+      name: "CSQLiteRecorder", path: "Tests/CSQLiteRecorder",
+      linkerSettings: [.linkedLibrary("sqlite3")]),
+    .testTarget(
+      name: "CrashTests",
+      dependencies: [
+        "SnapjobCLI", "Monitor", "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", "DeviceState",
+        "TestOracles", "CSQLiteRecorder", log, system,
+      ],
+      swiftSettings: house),
     .testTarget(
       name: "LibqcowTests",
       dependencies: ["Libqcow", "SnapshotJobs", "Jobs", "Qcow2", "TestOracles"],

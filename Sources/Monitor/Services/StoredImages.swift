@@ -132,15 +132,16 @@ public struct StoredImages: MachineImages {
 
   /// Creates an empty image.
   public func create(_ path: String, _ options: CreateOptions) throws(JobError) {
-    try Self.converting { () throws(Qcow2Error) in try Image.create(path, options) }
+    try Self.converting { () throws(Qcow2Error) in
+      try Image.create(path, options, access: access.files)
+    }
   }
 
   /// Removes an image.
   public func remove(_ path: String) throws(JobError) {
     try Self.converting { () throws(Qcow2Error) in
-      let files = PosixFileAccess()
-      try files.remove(path)
-      try files.synchronizeDirectory(of: path)
+      try access.files.remove(path)
+      try access.files.synchronizeDirectory(of: path)
     }
   }
 

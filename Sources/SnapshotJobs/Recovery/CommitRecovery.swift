@@ -215,8 +215,10 @@ extension CommitRecovery {
         note: CommitReport(row, worker.outcomes).jobFailure(decision)?.message, isDurable: true)
     }
 
-    /// Notes what was finished of a commit that stays open.
+    /// Notes what was finished of a commit that stays open. An image alone says itself what became of the commit,
+    /// so that it is judged until that is entered.
     func noteConfirmed(_ worker: RecoveryWorker) throws(JobError) {
+      guard intent.members.count > 1 else { return }
       let confirmed = Self.confirmed(worker)
       if !confirmed.isEmpty { try log.confirm(confirmed, of: intent.id) }
     }
