@@ -21,7 +21,7 @@ RELEASE = .build/release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(JOBS) \
   $(SWIFT) test -j $(JOBS) --disable-xctest
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
-UNIT_FILES = snapjob-recover.service snapjob@.service snapjob@.socket snapjob-run@.service \
+UNIT_FILES = snapjob-recover.service snapjob-recover@.service snapjob@.service snapjob@.socket snapjob-run@.service \
   snapjob-run@.timer snapjob-failed@.service
 # The Python package qemu.qmp with its qmp-shell. Without it the tests that use it say that they are
 # left out.
