@@ -52,7 +52,7 @@ let package = Package(
     .target(
       name: "JobCatalog",
       dependencies: [
-        "Jobs", "SnapshotJobs", "Qcow2", log, system,
+        "CLinux", "Jobs", "SnapshotJobs", "Qcow2", log, system,
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),
