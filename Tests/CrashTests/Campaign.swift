@@ -112,7 +112,10 @@ final class Campaign: Sendable {
       } catch {
         failures.withLock { $0.append("\(scenario): \(error)") }
       }
-      if extent.isLong { print("\(scenario): \(clock.now - start)") }
+      if extent.isLong {
+        print("\(scenario): \(clock.now - start)")
+        fflush(nil)
+      }
     }
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import SnapshotJobs
@@ -78,6 +79,8 @@ import Testing
     await campaign.run()
     #expect(campaign.obstacles.isEmpty, "\(campaign.obstacles.joined(separator: "\n"))")
     #expect(campaign.tally.damageCount > 0, "after \(campaign.tally.total.states) states")
-    print("without \(missing): \(campaign.tally.examples.first ?? "nothing is lost")")
+    let example = campaign.tally.examples.first ?? "nothing is lost"
+    print("without \(missing): \(example.prefix(500))")
+    fflush(nil)
   }
 }

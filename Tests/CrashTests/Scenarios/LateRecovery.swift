@@ -75,7 +75,4 @@ private struct OvertakenLog: CommitLog {
   func deviceStates(of commits: [CommitID]) throws(JobError) -> [CommitID: CommitNotes] {
     try catalog.deviceStates(of: commits)
   }
-  func forgetDeviceStates(_ states: [DeviceStateID]) throws(JobError) {
-    try catalog.forgetDeviceStates(states)
-  }
 }

@@ -171,9 +171,11 @@ final class Trial {
     var state = state
     var work = earlier
     try perform(acts, &state, &work)
-    var isLoneChain = false
+    // What they build on a sector that is lost with the power is lost with it, sooner or later.
+    if state.isLoneChain, work.story.count > earlier.story.count { work.isOnLoneSector = true }
+    var isLoneChain = work.isOnLoneSector && isInRecovery
     if imagePaths.contains(where: { state.files[$0]?.hasLost == true }), chance(60) {
-      isLoneChain = state.isLoneChain && work.story.count > earlier.story.count
+      isLoneChain = work.isOnLoneSector
       let seed = chance(50) ? nil : generator.next()
       state.files = state.files.afterPowerLoss { change, _ in
         seed.map { SeededGenerator.bit($0, change) } ?? false
