@@ -54,6 +54,7 @@ final class Campaign: Sendable {
   private let queue: Mutex<[Scenario]>
   private let extent: Extent
   private let protection: Protection
+  private let focus: Focus
   private let stopsAtDamage: Bool
 
   /// A campaign that has not begun.
@@ -62,14 +63,16 @@ final class Campaign: Sendable {
   ///   - scenarios: what is tried.
   ///   - extent: how much of it.
   ///   - protection: the commit protocol that is tried.
+  ///   - focus: which of all that can go wrong is tried.
   ///   - stopsAtDamage: whether the first damage is enough.
   init(
     _ scenarios: [Scenario], _ extent: Extent = Extent(), protection: Protection = Protection(),
-    stopsAtDamage: Bool = false
+    focus: Focus = Focus(), stopsAtDamage: Bool = false
   ) {
     queue = Mutex(scenarios.reversed())
     self.extent = extent
     self.protection = protection
+    self.focus = focus
     self.stopsAtDamage = stopsAtDamage
     CatalogRecorder.start()
   }
@@ -103,13 +106,16 @@ final class Campaign: Sendable {
       do {
         let seed = extent.seed &* 1_000_003 &+ UInt64(Scenario.all.firstIndex(of: scenario) ?? 0)
         try Trial(
-          scenario, protection: protection, tally: tally, seed: seed,
+          scenario, protection: protection, focus: focus, tally: tally, seed: seed,
           convertInterval: extent.convertInterval, stopsAtDamage: stopsAtDamage
         ).run(stateCount: extent.statesPerScenario)
       } catch {
         failures.withLock { $0.append("\(scenario): \(error)") }
       }
-      if extent.isLong { print("\(scenario): \(clock.now - start)") }
+      if extent.isLong {
+        print("\(scenario): \(clock.now - start)")
+        fflush(nil)
+      }
     }
   }
 }

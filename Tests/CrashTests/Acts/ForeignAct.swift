@@ -26,6 +26,8 @@ struct ForeignWork: Sendable {
   var bytes: [Int: UInt8] = [:]
   /// Disks with a snapshot of the second catalog.
   var snapshots: Set<Int> = []
+  /// Whether they have written to an image alone whose first sector may be lost although they saw it.
+  var isOnLoneSector = false
   /// For the state's key and messages.
   var story: [String] = []
 }

@@ -52,6 +52,8 @@ final class Journal: Sendable {
     var isOver = false
     /// Whether the process has been killed, and only does not know it yet.
     var isDead = false
+    /// Called once, before the first write of a first sector.
+    var onFirstSector: (@Sendable () -> Void)?
   }
 
   private let state = Mutex(State())
@@ -67,6 +69,20 @@ final class Journal: Sendable {
 
   /// What comes from here on is not entered: the process is dead.
   func finish() { state.withLock { $0.isOver = true } }
+
+  /// Has something done once, before the first sector of any image is written.
+  func beforeFirstSector(_ body: @escaping @Sendable () -> Void) {
+    state.withLock { $0.onFirstSector = body }
+  }
+
+  /// A first sector is about to be written.
+  func passFirstSector() {
+    let body = state.withLock { state in
+      defer { state.onFirstSector = nil }
+      return state.onFirstSector
+    }
+    body?()
+  }
 
   /// What comes from here on is done by another process.
   func revive() { state.withLock { $0.isDead = false } }

@@ -51,6 +51,7 @@ private final class RecordedFile: ImageFile {
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(Qcow2Error) {
+    if offset == 0, bytes.count == 512 { journal.passFirstSector() }
     try admit(.change(.write(Array(bytes)[...], at: Int(offset))), .imageWrite, .noSpace)
     try file.write(bytes, at: offset)
   }

@@ -60,6 +60,7 @@ struct Performance {
       return
     }
     defer { bystander?.end() }
+    let late = protection.isOvertaken ? bystander?.beginRecovery(protection) : nil
     for (index, step) in steps.enumerated() {
       let isDone = (try? step.perform(process)) ?? false
       try place.noteCompanions()
@@ -69,6 +70,7 @@ struct Performance {
     }
     process.end(isFollowed: hasBystander)
     journal.revive()
+    late?.end()
     if let bystander {
       _ = try? bystander.recovery(protection).run()
       try place.noteCompanions()

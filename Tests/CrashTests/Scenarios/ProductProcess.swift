@@ -40,6 +40,18 @@ final class ProductProcess {
     protection.recovery(catalog, runner, files)
   }
 
+  /// Begins to recover, and is overtaken.
+  func beginRecovery(_ protection: Protection) -> LateRecovery {
+    let late = LateRecovery()
+    let (catalog, runner, files) = (catalog, runner, files)
+    journal.beforeFirstSector {
+      late.begin(catalog) { log in
+        _ = try? protection.recovery(log: log, runner, files).run()
+      }
+    }
+    return late
+  }
+
   /// Opens images as the next command would that changes them; what it meets there of a commit that is settled is
   /// finished by it.
   func meetFences(of nodes: [Node], _ protection: Protection) {

@@ -12,13 +12,21 @@ struct Protection: Sendable {
   var reusesBeforePublish = false
   /// Whether recovery trusts the page cache for what it finds published, and only makes it durable.
   var trustsPageCache = false
+  /// Whether a recovery begins beside the worker, and the worker ends before that recovery has its lock.
+  var isOvertaken = false
 
   func committer(_ catalog: Catalog) -> ImageCommitter {
     ImageCommitter(log: catalog, tables: tables)
   }
 
   func recovery(_ catalog: Catalog, _ runner: JobRunner, _ files: any FileAccess) -> Recovery {
-    Recovery(log: catalog, runner: runner, files: files, tables: tables)
+    recovery(log: catalog, runner, files)
+  }
+
+  func recovery(
+    log: any CommitLog, _ runner: JobRunner, _ files: any FileAccess
+  ) -> Recovery {
+    Recovery(log: log, runner: runner, files: files, tables: tables)
   }
 
   /// Opens an image as a command does that changes it; a fence that goes on standing is seen by the judge.
@@ -34,6 +42,7 @@ struct Protection: Sendable {
   /// - Parameters:
   ///   - entries: what one with it has done.
   ///   - files: the files before.
+  /// - Returns: what the other has done.
   func rearranged(
     _ entries: [Journal.Entry], from files: [String: FileModel]
   ) -> [Journal.Entry] {

@@ -21,17 +21,17 @@ final class Trial {
   private var generator: SeededGenerator
   private var actCount: UInt8 = 0
 
-  /// In how many states of a hundred other programs act, and recovery is crashed.
-  private static let actPercentage = 50
-  private static let recoveryCrashPercentage = 8
+  private let focus: Focus
   private static let statesOfRecovery = 12
 
   init(
-    _ scenario: Scenario, protection: Protection = Protection(), tally: Tally, seed: UInt64,
+    _ scenario: Scenario, protection: Protection = Protection(), focus: Focus = Focus(),
+    tally: Tally, seed: UInt64,
     convertInterval: Int, stopsAtDamage: Bool = false
   ) throws {
     self.scenario = scenario
     self.protection = protection
+    self.focus = focus
     self.tally = tally
     self.stopsAtDamage = stopsAtDamage
     generator = SeededGenerator(seed: seed)
@@ -55,8 +55,9 @@ final class Trial {
     let journal = try performWithoutFault()
     var faults = faults(of: journal)
     var left = stateCount
+    let plainLimit = faults.isEmpty ? left : left * 2 / 5
     left -= try examineStates(
-      of: journal, from: base, name: "\(scenario)", limit: faults.isEmpty ? left : left * 2 / 5)
+      of: journal, from: base, name: "\(scenario)", limit: focus.triesPlainCrashes ? plainLimit : 0)
     while let fault = faults.popLast(), left > 0, !isOver {
       try place.place(base)
       place.companions = baseCompanions
@@ -67,7 +68,7 @@ final class Trial {
         limit: max(1, left / (faults.count + 1)))
     }
     // What the faults have left over goes to the states without one.
-    if left > 0, !isOver {
+    if focus.triesPlainCrashes, left > 0, !isOver {
       place.companions = baseCompanions
       try place.place(base)
       let journal = Journal()
@@ -108,14 +109,15 @@ final class Trial {
       guard count > 0 else { continue }
       var numbers = Array(1...count).shuffled(using: &generator)
       let isSync = kind == .imageSync || kind == .catalogSync
-      numbers = Array(numbers.prefix(isSync ? 16 : 4))
+      // The last writes are those of the commit itself.
+      numbers = Array(numbers.prefix(isSync ? 16 : 4)) + (isSync ? [] : numbers.sorted().suffix(6))
       faults += numbers.map { Journal.Fault(kind: kind, number: $0) }
       faults += numbers.map { Journal.Fault(kind: kind, number: $0, kills: true) }
       if let last = numbers.last {
         faults.append(Journal.Fault(kind: kind, number: last, lasts: true))
       }
     }
-    return faults.shuffled(using: &generator)
+    return faults.filter(focus.includes).shuffled(using: &generator)
   }
 
   /// Examines states of a journal.
@@ -169,9 +171,11 @@ final class Trial {
     var state = state
     var work = earlier
     try perform(acts, &state, &work)
-    var isLoneChain = false
+    // What they build on a sector that is lost with the power is lost with it, sooner or later.
+    if state.isLoneChain, work.story.count > earlier.story.count { work.isOnLoneSector = true }
+    var isLoneChain = work.isOnLoneSector && isInRecovery
     if imagePaths.contains(where: { state.files[$0]?.hasLost == true }), chance(60) {
-      isLoneChain = state.isLoneChain && work.story.count > earlier.story.count
+      isLoneChain = work.isOnLoneSector
       let seed = chance(50) ? nil : generator.next()
       state.files = state.files.afterPowerLoss { change, _ in
         seed.map { SeededGenerator.bit($0, change) } ?? false
@@ -188,7 +192,7 @@ final class Trial {
     let companions = place.companions
     var aftermath = try recover(journal, isLast: fault == nil && detours.isEmpty, &verdict)
     let text = aftermath?.text ?? "no catalog"
-    if !isInRecovery, detours.isEmpty, fault != nil || chance(Self.recoveryCrashPercentage) {
+    if !isInRecovery, detours.isEmpty, fault != nil || chance(focus.recoveryCrashPercentage) {
       let recovered = try place.read()
       let now = place.companions
       count += try examineStates(
@@ -214,7 +218,7 @@ final class Trial {
   }
 
   private func chooseActs(_ state: CrashState) -> [ForeignAct] {
-    guard chance(state.isLoneChain ? 90 : Self.actPercentage) else { return [] }
+    guard chance(state.isLoneChain ? 90 : focus.actPercentage) else { return [] }
     // What hides a disk or shows it twice comes first: others act on the disks as they are named.
     var acts = [ForeignAct.allCases[Int(generator.next() % UInt64(ForeignAct.allCases.count))]]
     if state.isLoneChain { acts = [.vmWrites] }
