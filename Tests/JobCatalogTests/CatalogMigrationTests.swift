@@ -53,6 +53,23 @@ import Testing
     #expect(failure { _ = try Catalog(path: home.path + ".before-3-index.sqlite") } != nil)
   }
 
+  @Test func theCopyIsDurableUnderItsNameBeforeTheStepRuns() throws {
+    do { _ = try home.open() }
+    let log = StatementLog()
+    _ = try home.open(
+      migrations: with(addition), onStatement: { log.append($0) },
+      onSynchronize: { log.append("durable: \($0)") })
+    let copy = home.path + ".before-2-colour.sqlite"
+    let interesting = log.all.filter {
+      $0.hasPrefix("durable: ") || $0.contains("ADD COLUMN colour")
+    }
+    #expect(interesting.count == 3)
+    #expect(
+      Array(interesting.prefix(2))
+        == ["durable: \(copy).unfinished", "durable: \(home.directory)/state"])
+    #expect(interesting.last?.contains("ADD COLUMN colour") == true)
+  }
+
   @Test func aStepThatFailsLeavesTheCatalogAsItWas() throws {
     do {
       let old = try home.open()

@@ -20,6 +20,8 @@ final class CatalogDatabase: Sendable {
     var migrations = CatalogMigrations.current
     /// Told each SQL statement of the writing connection.
     var onStatement: (@Sendable (String) -> Void)?
+    /// Told each file and directory of a kept copy once it is durable.
+    var onSynchronize: (@Sendable (String) -> Void)?
     /// Where remarks go.
     var logger = Logger(label: "snapjob.catalog")
   }
@@ -307,8 +309,14 @@ extension CatalogDatabase {
     // Left by a process that ended while copying; the lock says that nobody is.
     unlink(unfinished)
     try copy(to: unfinished)
+    // The step that follows may be the one that the power fails in: then the copy has to be there.
+    try CatalogFile.synchronize(unfinished, failure)
+    settings.onSynchronize?(unfinished)
     guard rename(unfinished, target) == 0 else {
       throw failure.systemError(errno, doing: "name the copy \(target)")
     }
+    let directory = CatalogFile.split(target).directory
+    try CatalogFile.syncDirectory(directory, failure)
+    settings.onSynchronize?(directory)
   }
 }

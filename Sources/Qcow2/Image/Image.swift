@@ -91,8 +91,6 @@ public final class Image: Sendable {
   public var hasMarker: Bool { header.autoclear.contains(.marker) }
   /// Whether it lies on a block device.
   public var isBlockDevice: Bool { file.isBlockDevice }
-  /// Length and times of the file now.
-  public func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
 
   /// Lets go of the locks before the last reference is gone.
   public func unlock() { lock.release() }

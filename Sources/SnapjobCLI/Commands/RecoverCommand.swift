@@ -32,7 +32,6 @@ struct RecoverCommand: Verb {
 
   func validate() throws {
     if forward, abandon { throw ValidationError("--forward and --abandon exclude each other") }
-    if forward, job == nil { throw ValidationError("--forward needs a job") }
     if abandon, job == nil, files.isEmpty {
       throw ValidationError("--abandon needs a job, or --file")
     }

@@ -6,9 +6,9 @@ import Testing
 struct CommitOutcomeTests {
   private static let reason = JobError(.catalog, "no commit record")
 
-  @Test("Not committed: every job is undone and ends with the committer's error")
-  func notCommitted() async throws {
-    let shop = Workshop(outcome: .notCommitted(Self.reason))
+  @Test("Rolled back: every job is undone and ends with the committer's error")
+  func rolledBack() async throws {
+    let shop = Workshop(outcome: .rolledBack(Self.reason))
     try shop.runner.start([try shop.request("a"), try shop.request("b")])
     for name in ["a", "b"] {
       #expect(try await shop.runner.wait(for: JobID(name)).error == Self.reason)
@@ -19,20 +19,33 @@ struct CommitOutcomeTests {
     #expect(shop.diary.entries.suffix(3) == ["commit a b", "undo b", "undo a"])
   }
 
-  @Test("Taken back: every job is abandoned and ends with the committer's error")
-  func takenBack() async throws {
-    let shop = Workshop(outcome: .takenBack(Self.reason))
+  @Test("A commit that cannot be noted undoes every job, which ends with that error")
+  func notAnnounced() async throws {
+    let shop = Workshop(announcement: Self.reason)
     try shop.runner.start([try shop.request("a"), try shop.request("b")])
     for name in ["a", "b"] {
       #expect(try await shop.runner.wait(for: JobID(name)).error == Self.reason)
-      #expect(shop.catalog.trail(of: name).suffix(2) == [.aborting, .concluded])
+      #expect(
+        shop.catalog.trail(of: name)
+          == [.created, .running, .waiting, .pending, .aborting, .concluded])
     }
-    #expect(shop.diary.entries.suffix(3) == ["commit a b", "abandon b", "abandon a"])
+    #expect(shop.diary.entries.suffix(2) == ["undo b", "undo a"])
   }
 
-  @Test("Unresolved: the jobs stay pending with the reason, and waiting ends")
-  func unresolved() async throws {
-    let shop = Workshop(outcome: .unresolved(Self.reason))
+  @Test("A commit that is noted and waits is called off before its jobs are undone")
+  func cancelledWhileWaiting() async throws {
+    let shop = Workshop()
+    let id = try JobID("a")
+    try shop.runner.start([try shop.request("a", autoFinalize: false), try shop.request("b")])
+    _ = try await shop.runner.wait(for: id, orPending: true)
+    try await shop.runner.apply(.cancel, to: id)
+    for name in ["a", "b"] { _ = try await shop.runner.wait(for: JobID(name)) }
+    #expect(shop.diary.entries.suffix(3) == ["call off a b", "undo b", "undo a"])
+  }
+
+  @Test("In doubt: the jobs stay pending with the reason, and waiting ends")
+  func inDoubt() async throws {
+    let shop = Workshop(outcome: .inDoubt(Self.reason))
     try shop.runner.start([try shop.request("a"), try shop.request("b")])
     for name in ["a", "b"] {
       let record = try await shop.runner.wait(for: JobID(name))
@@ -44,9 +57,9 @@ struct CommitOutcomeTests {
     #expect(shop.diary.entries.suffix(3) == ["commit a b", "abandon b", "abandon a"])
   }
 
-  @Test("An undecided job refuses cancel and dismiss, and without a settlement finalize says why")
-  func verbsOnUnresolved() async throws {
-    let shop = Workshop(outcome: .unresolved(Self.reason))
+  @Test("A job in doubt refuses cancel and dismiss, and without a settlement finalize says why")
+  func verbsInDoubt() async throws {
+    let shop = Workshop(outcome: .inDoubt(Self.reason))
     let id = try JobID("a")
     try shop.runner.start([try shop.request("a")])
     _ = try await shop.runner.wait(for: id)
@@ -60,11 +73,11 @@ struct CommitOutcomeTests {
         == "The commit of job 'a' is not decided: no commit record; `snapjob recover` settles it")
   }
 
-  @Test("Finalizing an undecided job tries recovery again, as often as it takes")
-  func finalizeUnresolved() async throws {
+  @Test("Finalizing a job in doubt tries recovery again, as often as it takes")
+  func finalizeInDoubt() async throws {
     let isReachable = Gate()
     let shop = Workshop(
-      outcome: .unresolved(Self.reason),
+      outcome: .inDoubt(Self.reason),
       settlement: { runner, id throws(JobError) in
         if isReachable.isOpen { try runner.conclude(orphan: id, error: nil, result: "{}") }
       })
@@ -82,9 +95,9 @@ struct CommitOutcomeTests {
     #expect(record.result == "{}")
   }
 
-  @Test("The reason of an undecided commit is told even if it cannot be stored")
-  func unresolvedAndUnstored() async throws {
-    let shop = Workshop(outcome: .unresolved(Self.reason))
+  @Test("The reason of a commit in doubt is told even if it cannot be stored")
+  func inDoubtAndUnstored() async throws {
+    let shop = Workshop(outcome: .inDoubt(Self.reason))
     let id = try JobID("a")
     shop.catalog.refuse { job in
       job.status == .pending && job.error != nil ? JobError(.catalog, "locked") : nil

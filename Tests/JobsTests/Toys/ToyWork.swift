@@ -76,12 +76,29 @@ struct ToyPrepared: PreparedWork {
 struct ToyCommitter: Committer {
   let diary: Diary
   var outcome = CommitOutcome.committed
+  /// Why the commit cannot be noted; nil if it can.
+  var refusal: JobError?
   /// The commit ends when this is open.
   var gate: Gate?
 
-  func commit(_ members: [CommitMember]) -> CommitOutcome {
-    diary.note("commit " + members.map(\.id.description).joined(separator: " "))
-    gate?.passBlindly()
-    return outcome
+  func announce(
+    _ members: [CommitMember], waits: Bool
+  ) throws(JobError) -> any AnnouncedCommit {
+    if let refusal { throw refusal }
+    return ToyCommit(committer: self, names: members.map(\.id.description).joined(separator: " "))
   }
+}
+
+/// A commit that is noted.
+private struct ToyCommit: AnnouncedCommit {
+  let committer: ToyCommitter
+  let names: String
+
+  func commit() -> CommitOutcome {
+    committer.diary.note("commit " + names)
+    committer.gate?.passBlindly()
+    return committer.outcome
+  }
+
+  func cancel() { committer.diary.note("call off " + names) }
 }

@@ -15,11 +15,13 @@ struct Workshop: Sendable {
   /// once their gate is open, and whose works are entered at once or when the test says so.
   init(
     catalog: ToyCatalog = ToyCatalog(), worker: Int64 = 1, outcome: CommitOutcome = .committed,
-    commitGate: Gate? = nil, holdsThreads: Bool = false, settlement: JobRunner.Settlement? = nil
+    announcement refusal: JobError? = nil, commitGate: Gate? = nil, holdsThreads: Bool = false,
+    settlement: JobRunner.Settlement? = nil
   ) {
     self.catalog = catalog
     store = catalog.store(ofWorker: worker)
-    let committer = ToyCommitter(diary: diary, outcome: outcome, gate: commitGate)
+    let committer = ToyCommitter(
+      diary: diary, outcome: outcome, refusal: refusal, gate: commitGate)
     let remarks = remarks
     let threads = threads
     if holdsThreads {

@@ -89,7 +89,7 @@ final class MemoryFile: ImageFile {
   func length() throws(Qcow2Error) -> Int64 { state.withLock { Int64($0.bytes.count) } }
 
   func stamp() throws(Qcow2Error) -> FileStamp {
-    FileStamp(length: try length(), modified: 0, changed: 0)
+    FileStamp(length: try length(), modified: 0)
   }
 
   func allocatedByteCount() throws(Qcow2Error) -> Int64 { try length() }

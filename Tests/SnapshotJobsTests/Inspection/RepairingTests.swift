@@ -26,22 +26,27 @@ import Testing
     #expect(try repair(node).exitCode == 0)
   }
 
-  @Test func `an image of a commit that is not settled is not repaired`() async throws {
+  @Test func `an image of a commit that cannot be finished is not repaired`() async throws {
     let nodes = try bench.makeTwoDisks()
-    let image = try Image.open(nodes[0].path, for: .read)
-    let commit = ImageCommit(
-      node: "disk0", path: nodes[0].path, identity: image.identity, bootID: Boot.id, version: 3,
-      stamp: try image.stamp(), before: image.firstSector, after: image.firstSector)
-    image.unlock()
-    try bench.catalog.append(
-      CommitRecord(
-        id: CommitID(), jobs: [], nature: .other, created: Timestamp(microseconds: 1),
-        images: [commit]))
+    try bench.interrupt(command: .save("new", on: nodes), on: nodes, published: [0])
+    let away = bench.directory.path("away.qcow2")
+    try Command.run("mv", [nodes[1].path, away])
+    _ = try bench.recovery.run()
     let before = try FileBytes(nodes[0])
     let error = try #require(throws: Qcow2Error.self) { _ = try repair(nodes[0]) }
-    #expect(error.code == .conflict)
+    #expect(error.code == .inUse)
     #expect(error.description.contains("snapjob recover"))
     #expect(try FileBytes(nodes[0]) == before)
+    try Command.run("mv", [away, nodes[1].path])
+    #expect(try repair(nodes[0]).exitCode == 0)
+    #expect(try tags(nodes) == [["new"], ["new"]])
+  }
+
+  @Test func `a fenced image is finished before it is repaired`() async throws {
+    let nodes = try bench.makeTwoDisks()
+    try bench.interrupt(command: .save("new", on: nodes), on: nodes)
+    #expect(try repair(nodes[0]).exitCode == 0)
+    #expect(try tags(nodes) == [["new"], ["new"]])
   }
 
   @Test func `what a QEMU leaves that is killed while it saves is repaired as by qemu-img`()

@@ -16,7 +16,7 @@ import Testing
       point += 1
       lost = (lost + 1) % FaultyStorage.Survivors.allCases.count
     }
-    // A mark, its fsync, content and its fsync, a sector and its fsync for each, and the record.
+    // Content, a fence and a sector with an fsync each for both disks, and three steps of the catalog.
     #expect(point > 14)
   }
 

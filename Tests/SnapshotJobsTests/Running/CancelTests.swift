@@ -30,7 +30,7 @@ import Testing
     return try file.read(byteCount: Int(try file.length()) - 512, at: 512)
   }
 
-  @Test func `a pending job that is cancelled leaves the images as they were but for a mark`()
+  @Test func `a pending job that is cancelled leaves the images as they were`()
     async throws
   {
     let content = try digests(nodes)
@@ -56,14 +56,14 @@ import Testing
     }
     #expect(try digests(nodes) == content)
     #expect(try digests(nodes, snapshot: "old") == old)
-    #expect(try bench.openRecords().isEmpty)
+    #expect(try bench.unsettledCommits().isEmpty)
     for node in nodes {
       let image = try Image.open(node.path, for: .peek)
-      #expect(image.marks.pending == nil && image.marks.last == nil)
+      #expect(image.mark == nil)
     }
   }
 
-  @Test func `a running job that is cancelled leaves the images as they were but for a mark`()
+  @Test func `a running job that is cancelled leaves the images as they were`()
     async throws
   {
     for request in requests {

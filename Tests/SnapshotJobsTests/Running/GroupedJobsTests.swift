@@ -41,7 +41,7 @@ import Testing
     #expect(try await errors() == [nil, nil])
     #expect(try tags(nodes) == [["a"], ["old"]])
     #expect(try digests([nodes[1]]) == old)
-    #expect(try bench.openRecords().isEmpty)
+    #expect(try bench.unsettledCommits().isEmpty)
     try expectAgreement(nodes)
   }
 

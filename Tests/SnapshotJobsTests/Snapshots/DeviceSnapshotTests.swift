@@ -47,7 +47,7 @@ import Testing
     #expect(try tags(nodes) == [["a", "b"], ["a"]])
     #expect(try digests(nodes) == before)
     #expect(try digests(nodes, snapshot: "a") == before)
-    #expect(try bench.openRecords().isEmpty)
+    #expect(try bench.unsettledCommits().isEmpty)
     #expect(try bench.runner.jobs().isEmpty)
     try expectAgreement(nodes)
   }
@@ -131,24 +131,10 @@ import Testing
     "What a process leaves in the middle of its commit is brought to its end",
     arguments: [[], [0], [0, 1]])
   func recovers(published: [Int]) throws {
-    let work = SnapshotWork(
-      .save("a", on: nodes), machine: Machine(name: nil, nodes: nodes),
-      access: ImageAccess(log: bench.catalog))
-    let prepared = try #require(try work.prepare(JobControl()) as? PreparedSnapshots)
-    try bench.catalog.append(
-      CommitRecord(
-        id: CommitID(), jobs: [], nature: prepared.nature,
-        created: Timestamp(microseconds: 2_000_000),
-        images: prepared.members.map(ImageCommit.init)))
-    for index in published {
-      let member = prepared.members[index]
-      try member.prepared.image.writeFirstSector(member.prepared.after)
-    }
-    prepared.abandon()
-    try bench.restart()
+    try bench.interrupt(command: .save("a", on: nodes), on: nodes, published: published)
     #expect(try bench.recovery.run().map(\.isResolved) == [true])
     #expect(try tags(nodes) == [["a"], ["a"]])
-    #expect(try bench.openRecords().isEmpty)
+    #expect(try bench.unsettledCommits().isEmpty)
     try expectAgreement(nodes)
   }
 }

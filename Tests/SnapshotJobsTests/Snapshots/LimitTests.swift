@@ -48,7 +48,7 @@ import Testing
           icount: SnapshotEntry.noInstructionCount, unknownExtraData: []))
     }
     try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try prepared.publish()
     try prepared.finish()
     image.unlock()

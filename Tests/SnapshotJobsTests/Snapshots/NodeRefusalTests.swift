@@ -149,6 +149,6 @@ import Testing
     let original = [nodes[0], Node(name: nodes[1].name, path: moved)]
     try expectAgreement(original)
     #expect(try digests(original) == before)
-    #expect(try bench.openRecords().isEmpty)
+    #expect(try bench.unsettledCommits().isEmpty)
   }
 }

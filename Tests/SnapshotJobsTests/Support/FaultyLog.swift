@@ -12,50 +12,82 @@ struct FaultyLog: CommitLog {
   var catalogID: CatalogID { catalog.catalogID }
   var catalogPath: String { catalog.catalogPath }
 
-  func append(_ record: CommitRecord) throws(JobError) {
+  func writeIntent(_ intent: CommitIntent) throws(JobError) -> CommitClaim {
     try storage.passCatalog()
-    try catalog.append(record)
+    let claim = try catalog.writeIntent(intent)
+    try storage.passCatalog()
+    return claim
+  }
+
+  func decide(
+    _ decision: CommitDecision, _ id: CommitID
+  ) throws(CommitLogError) -> CommitDecision {
+    try passing { () throws(JobError) in try storage.passCatalog() }
+    let stands = try catalog.decide(decision, id)
+    try passing { () throws(JobError) in try storage.passCatalog() }
+    return stands
+  }
+
+  /// COMMIT reports an error: nobody knows what became of it.
+  private func passing(_ body: () throws(JobError) -> Void) throws(CommitLogError) {
+    do throws(JobError) {
+      try body()
+    } catch {
+      throw CommitLogError(error, isAmbiguous: true)
+    }
+  }
+
+  func settle(_ id: CommitID, _ settlement: CommitSettlement) throws(JobError) {
+    try storage.passCatalog()
+    try catalog.settle(id, settlement)
     try storage.passCatalog()
   }
 
-  func append(
-    _ record: CommitRecord, closing old: CommitID, note: String
-  ) throws(JobError) {
+  func confirm(_ members: Set<Int>, of id: CommitID) throws(JobError) {
     try storage.passCatalog()
-    try catalog.append(record, closing: old, note: note)
+    try catalog.confirm(members, of: id)
     try storage.passCatalog()
   }
 
-  func close(_ id: CommitID, note: String?) throws(JobError) {
+  func makeDecisionsDurable() throws(JobError) {
     try storage.passCatalog()
-    try catalog.close(id, note: note)
-    try storage.passCatalog()
-  }
-
-  func refuse(_ id: CommitID) throws(JobError) {
-    try storage.passCatalog()
-    try catalog.refuse(id)
+    try catalog.makeDecisionsDurable()
     try storage.passCatalog()
   }
 
-  func contains(_ id: CommitID) throws(JobError) -> Bool {
+  func unsettledCommits() throws(JobError) -> [CommitRow] {
     try storage.requirePower()
-    return try catalog.contains(id)
+    return try catalog.unsettledCommits()
   }
 
-  func openRecords() throws(JobError) -> [CommitRecord] {
+  func unconfirmedCommits() throws(JobError) -> [CommitRow] {
     try storage.requirePower()
-    return try catalog.openRecords()
+    return try catalog.unconfirmedCommits()
   }
 
-  func outcome(ofJob job: JobID) throws(JobError) -> RecordOutcome {
+  func commit(_ id: CommitID) throws(JobError) -> CommitRow? {
+    try storage.requirePower()
+    return try catalog.commit(id)
+  }
+
+  func claim(_ id: CommitID) throws(JobError) -> CommitClaim? {
+    try storage.requirePower()
+    return try catalog.claim(id)
+  }
+
+  func outcome(ofJob job: JobID) throws(JobError) -> CommitJobOutcome {
     try storage.requirePower()
     return try catalog.outcome(ofJob: job)
   }
 
-  func knows(_ id: CommitID) throws(JobError) -> Bool {
+  func imagesToClean() throws(JobError) -> [String] {
     try storage.requirePower()
-    return try catalog.knows(id)
+    return try catalog.imagesToClean()
+  }
+
+  func noteClean(_ path: String) throws(JobError) {
+    try storage.requirePower()
+    try catalog.noteClean(path)
   }
 
   var stagedStateDirectory: String { catalog.stagedStateDirectory }

@@ -6,68 +6,98 @@ import TestOracles
 @testable import SnapshotJobs
 
 extension Workbench {
-  /// Leaves a job behind as if its process had died in the middle of its commit, with the record
-  /// written: the published disks have their new first sector, the fenced ones the fence.
+  /// Leaves a job behind as if its process had died in the middle of its commit: published disks have their new
+  /// first sector, fenced ones the fence.
+  ///
+  /// - Parameters:
+  ///   - request: of the job.
+  ///   - nodes: its disks.
+  ///   - hasRecord: whether the record was written.
+  ///   - published: the disks that are published.
+  ///   - fenced: the disks that are fenced; nil for all others.
+  @discardableResult
   func interrupt(
-    _ request: SnapshotRequest, on nodes: [Node], published: [Int] = [], fenced: [Int] = []
+    _ request: SnapshotRequest, on nodes: [Node], hasRecord: Bool = true, published: [Int] = [],
+    fenced: [Int]? = nil
   ) throws -> JobID {
     let id = try JobID("interrupted")
-    try interrupt([(id, request)], on: nodes, published: published, fenced: fenced)
+    try interrupt(
+      [(id, request)], on: nodes, hasRecord: hasRecord, published: published, fenced: fenced)
     return id
   }
 
   /// Leaves the jobs of one group behind in the same way; the disks count in the jobs' order.
   func interrupt(
-    _ group: [(id: JobID, request: SnapshotRequest)], on nodes: [Node], published: [Int] = [],
-    fenced: [Int] = []
+    _ group: [(id: JobID, request: SnapshotRequest)], on nodes: [Node], hasRecord: Bool = true,
+    published: [Int] = [], fenced: [Int]? = nil
   ) throws {
-    var jobs = try group.map { try jobRecord($0.id, $0.request) }
-    let transaction = try catalog.insert(jobs)
+    var jobs = try catalog.insert(group.map { try jobRecord($0.id, $0.request) })
     for status in [JobStatus.running, .waiting, .pending] {
       for index in jobs.indices {
-        jobs[index].transaction = transaction
         jobs[index].status = status
         try catalog.record(jobs[index], at: Timestamp(microseconds: 2_000_000))
       }
     }
+    let machine = Machine(name: nil, nodes: nodes)
+    let works = try group.map {
+      try SnapshotWork($0.request, machine: machine, access: ImageAccess(log: catalog))
+        .prepareImages(JobControl())
+    }
     try interrupt(
-      group.map(\.request), of: group.map(\.id), on: nodes, published: published, fenced: fenced)
+      works, of: group.map(\.id), hasRecord: hasRecord, published: published, fenced: fenced)
   }
 
   /// Leaves the commit of a command behind that is no job.
   func interrupt(
-    command request: SnapshotRequest, on nodes: [Node], published: [Int] = [], fenced: [Int] = []
+    command request: SnapshotRequest, on nodes: [Node], hasRecord: Bool = true,
+    published: [Int] = [], fenced: [Int]? = nil
   ) throws {
-    try interrupt([request], of: [], on: nodes, published: published, fenced: fenced)
+    let work = try SnapshotWork(
+      request, machine: Machine(name: nil, nodes: nodes), access: ImageAccess(log: catalog)
+    ).prepareImages(JobControl())
+    try interrupt([work], of: [], hasRecord: hasRecord, published: published, fenced: fenced)
   }
 
-  private func interrupt(
-    _ requests: [SnapshotRequest], of jobs: [JobID], on nodes: [Node], published: [Int],
-    fenced: [Int]
+  /// Leaves the commit of prepared images behind.
+  func interrupt(
+    _ works: [PreparedSnapshots], of jobs: [JobID] = [], hasRecord: Bool = true, published: [Int],
+    fenced: [Int]? = nil
   ) throws {
-    let machine = Machine(name: nil, nodes: nodes)
-    let works = try requests.map {
-      try SnapshotWork($0, machine: machine, access: ImageAccess(log: catalog))
-        .prepareImages(JobControl())
-    }
     let members = works.flatMap(\.members)
-    try catalog.append(
-      CommitRecord(
-        id: CommitID(), jobs: jobs, nature: works.count == 1 ? works[0].nature : .other,
-        created: Timestamp(microseconds: 2_000_000), images: members.map(ImageCommit.init)))
+    let id = CommitID()
+    var described: [CommitIntent.Member] = []
     for (index, member) in members.enumerated() {
-      let image = member.prepared.image
-      if published.contains(index) { try image.writeFirstSector(member.prepared.after) }
-      if fenced.contains(index) {
-        try image.writeFirstSector(FirstSector(onDisk: member.prepared.before).fenced.bytes)
+      let mark = FenceMark(
+        commit: id, catalog: catalog.catalogID, member: index, memberCount: members.count)
+      described.append(
+        CommitIntent.Member(
+          node: member.node.name.description, path: member.node.path,
+          sectors: try member.prepared.sectors(mark), deviceState: member.deviceState))
+    }
+    let claim = try catalog.writeIntent(
+      CommitIntent(
+        id: id, jobs: jobs, created: Timestamp(microseconds: 2_000_000), members: described))
+    for (index, member) in members.enumerated() {
+      let file = member.prepared.image.sectorFile
+      if published.contains(index) {
+        try file.write(described[index].sectors.after)
+      } else if fenced?.contains(index) ?? (members.count > 1) {
+        try file.write(described[index].sectors.fenced)
       }
     }
+    if hasRecord, members.count > 1 { _ = try catalog.decide(.record, id) }
+    withExtendedLifetime(claim) {}
     works.forEach { $0.abandon() }
     try restart()
   }
 
   /// Three disks with a snapshot `old` and another state since.
   func makeThreeDisks(versions: [Int] = [3, 3, 3]) throws -> [Node] {
+    try makeDisks(versions)
+  }
+
+  /// Disks of these versions with a snapshot `old` and another state since.
+  func makeDisks(_ versions: [Int]) throws -> [Node] {
     try versions.enumerated().map { index, version in
       let node = try makeDisk(
         "disk\(index)",
@@ -95,7 +125,7 @@ extension Node {
   }
 
   /// Writes as a guest does whose disk is an overlay of this one, which is committed then: QEMU opens the image
-  /// for reading, and for writing only later, and leaves the marker.
+  /// for reading, and for writing only later.
   func writeThroughOverlay(_ byte: UInt8 = 0xee) throws {
     let overlay = "\(path).overlay"
     try Command.run(

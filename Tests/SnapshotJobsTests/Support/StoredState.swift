@@ -37,7 +37,7 @@ extension Node {
       tag: tag, date: .init(seconds: 1_700_000_000, nanoseconds: 0),
       vmState: .copied(from: state, vmClockNanoseconds: 9))
     try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try prepared.publish()
     try prepared.finish()
     prepared.image.unlock()

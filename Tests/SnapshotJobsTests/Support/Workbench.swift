@@ -48,8 +48,8 @@ final class Workbench {
     ).commit()
   }
 
-  /// The commit records that are not done.
-  func openRecords() throws -> [CommitRecord] { try catalog.openRecords() }
+  /// The commits that are not settled.
+  func unsettledCommits() throws -> [CommitRow] { try catalog.unsettledCommits() }
 
   /// A job as the catalog has it.
   func job(_ id: JobID) throws -> JobRecord? { try catalog.job(id) }
