@@ -19,13 +19,21 @@ struct Program {
 
   func path(_ name: String) -> String { directory.path(name) }
 
-  /// Runs snapjob, whatever its exit code.
-  func attempt(_ arguments: [String], stopAt: String? = nil) throws -> CommandResult {
+  /// Runs snapjob, whatever its exit code; it is killed, which is an error, if it takes longer than the limit.
+  func attempt(
+    _ arguments: [String], stopAt: String? = nil, limit: Duration = .seconds(120)
+  ) throws -> CommandResult {
     var environment = environment
     if let stopAt { environment["SNAPJOB_STOP_AT"] = stopAt }
     return try Command.attempt(
       Self.product("snapjob"), arguments, environment: environment, directory: directory.path,
-      limit: .seconds(120))
+      limit: limit)
+  }
+
+  /// The status of every job that is not dismissed.
+  func jobStatuses() throws -> [String] {
+    let jobs = try JSONValue(parsing: run("query-jobs", "--json").text)
+    return jobs.array?.map { $0["status"]?.string ?? "" } ?? []
   }
 
   /// Runs a shell script in which `snapjob` is the built one, whatever its exit code; `$1` is the argument.
