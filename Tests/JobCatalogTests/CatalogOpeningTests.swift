@@ -223,7 +223,7 @@ import Testing
     do {
       let catalog = try home.open()
       for index in 0..<40 { _ = try catalog.insert([newJob("job\(index)", subject: nil)]) }
-      try catalog.append(commitRecord(jobs: [try JobID("job1")], paths: ["/a"]))
+      try catalog.enter(commitIntent(jobs: [try JobID("job1")]))
     }
     let intact = try content(home.path)
     var refused = 0
@@ -239,7 +239,7 @@ import Testing
         let catalog = try Catalog(path: path)
         _ = try catalog.jobs()
         _ = try catalog.machines()
-        _ = try catalog.openRecords()
+        _ = try catalog.unsettledCommits()
         _ = try catalog.events(after: 0)
         _ = try catalog.insert([newJob("another")])
         guard try !catalog.check().isEmpty else { return }

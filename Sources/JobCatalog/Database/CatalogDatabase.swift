@@ -269,8 +269,10 @@ extension CatalogDatabase {
     defer { withExtendedLifetime(lock) {} }
     let state = try read { db in try SchemaState(db) }
     try state.check(settings.migrations, failure)
-    for step in settings.migrations.steps where !state.applied.contains(step.name) {
-      if !state.applied.isEmpty { try read { db in try step.admit(db) } }
+    let steps = settings.migrations.steps.filter { !state.applied.contains($0.name) }
+    // All before the first: a catalog that is refused is still one of the version that wrote it.
+    if !state.applied.isEmpty { try read { db in for step in steps { try step.admit(db) } } }
+    for step in steps {
       if !state.applied.isEmpty { try keepCopy(before: step) }
       do {
         try migrator.migrate(pool, upTo: step.name)
