@@ -148,6 +148,9 @@ struct RecoveryWorker: Sendable, Hashable {
   }
 
   private var decisionActions: [Action] {
+    // The row itself may be gone after a power loss, where its fsync has not returned; a fence that one image alone
+    // may get below would have no row then.
+    if isAlone { return [.secure] }
     switch decision {
     // Also "undone": who entered it may have been killed before it was on the disk, where the frames of a record
     // may lie that it has overwritten in the page cache only.
@@ -343,11 +346,10 @@ struct RecoveryWorker: Sendable, Hashable {
     if isMembers, members(.done).count == progress.count { advance() }
   }
 
-  /// Whether a step has nothing to do: one image alone decides by itself, and what stands in the catalog as
-  /// undone is durable.
+  /// Whether a step has nothing to do.
   private func isSkipped(_ step: CommitTables.RecoveryStep) -> Bool {
     guard step == .decide else { return false }
-    if isAlone { return true }
+    if isAlone { return tables.decisionDurability == .trusted }
     switch decision {
     case nil: return !tables.writesUndoneFirst && !tables.publishedProvesRecord
     case .record, .undone: return tables.decisionDurability == .trusted

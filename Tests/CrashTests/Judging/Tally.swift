@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// What was counted, in rows of a table.
@@ -43,7 +44,11 @@ final class Tally: Sendable {
       for row in rows { count(&state.rows[row, default: Counts()]) }
       count(&state.total)
       if !isLoneChain, let first = damages.first, state.examples.count < Self.exampleLimit {
-        state.examples.append("\(rows.joined(separator: ", ")): \(story): \(first.0): \(first.1)")
+        let example = "\(rows.joined(separator: ", ")): \(story): \(first.0): \(first.1)"
+        state.examples.append(example)
+        // Whoever waits for the long form sees it at once.
+        print(example)
+        fflush(nil)
       }
     }
   }
