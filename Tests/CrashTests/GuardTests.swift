@@ -53,7 +53,7 @@ import Testing
       case .rewriteOfPublished:
         Focus(
           failures: [.imageSync], kills: [], triesPlainCrashes: false, actPercentage: 0,
-          recoveryCrashPercentage: 100)
+          recoveryCrashPercentage: 100, statesOfRecovery: 100, earlyLossPercentage: 0)
       case .fsyncBeforeRecord, .comparisonOfFences, .fence, .intentBeforeFence,
         .noReuseBeforePublish:
         Focus()
@@ -74,7 +74,7 @@ import Testing
   @Test("Without it, a crash loses something", arguments: Guard.allCases)
   func takenOut(_ missing: Guard) async {
     let campaign = Campaign(
-      missing.scenarios, Campaign.Extent(fixedStateCount: 800), protection: missing.protection,
+      missing.scenarios, Campaign.Extent(fixedStateCount: 3000), protection: missing.protection,
       focus: missing.focus, stopsAtDamage: true)
     await campaign.run()
     #expect(campaign.obstacles.isEmpty, "\(campaign.obstacles.joined(separator: "\n"))")

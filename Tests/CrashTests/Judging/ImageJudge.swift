@@ -50,7 +50,8 @@ final class ImageJudge {
       let reader = try IndependentReader(content)
       let active = try reader.active()
       let snapshots = try reader.snapshots()
-      if imageCount % convertInterval == 1 || convertInterval == 1 {
+      // What is unclean counts already; qemu-img may not be able to read it.
+      if check.isClean, imageCount % convertInterval == 1 || convertInterval == 1 {
         try compare(path, active, snapshots)
       }
       var view = ImageView(usability: .checked(check.status))

@@ -11,6 +11,11 @@ struct Focus: Sendable {
   /// In how many states of a hundred the recovery is crashed as well.
   var recoveryCrashPercentage = 8
 
+  /// How many states of one such recovery are tried.
+  var statesOfRecovery = 12
+  /// In how many states of a hundred with a lost page the power goes before the recovery.
+  var earlyLossPercentage = 60
+
   /// Whether a fault is tried.
   func includes(_ fault: Journal.Fault) -> Bool {
     (fault.kills ? kills : failures)?.contains(fault.kind) ?? true

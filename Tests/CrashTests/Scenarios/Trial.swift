@@ -22,7 +22,6 @@ final class Trial {
   private var actCount: UInt8 = 0
 
   private let focus: Focus
-  private static let statesOfRecovery = 12
 
   init(
     _ scenario: Scenario, protection: Protection = Protection(), focus: Focus = Focus(),
@@ -174,7 +173,9 @@ final class Trial {
     // What they build on a sector that is lost with the power is lost with it, sooner or later.
     if state.isLoneChain, work.story.count > earlier.story.count { work.isOnLoneSector = true }
     var isLoneChain = work.isOnLoneSector && isInRecovery
-    if imagePaths.contains(where: { state.files[$0]?.hasLost == true }), chance(60) {
+    if imagePaths.contains(where: { state.files[$0]?.hasLost == true }),
+      chance(focus.earlyLossPercentage)
+    {
       isLoneChain = work.isOnLoneSector
       let seed = chance(50) ? nil : generator.next()
       state.files = state.files.afterPowerLoss { change, _ in
@@ -198,7 +199,7 @@ final class Trial {
       count += try examineStates(
         of: journal, from: state.files, acknowledged: state.acknowledged,
         name: "\(story), \(work.story), recovery\(fault.map { " with \($0)" } ?? "")",
-        onlyAfterFault: fault != nil, limit: Self.statesOfRecovery, work: work, isInRecovery: true)
+        onlyAfterFault: fault != nil, limit: focus.statesOfRecovery, work: work, isInRecovery: true)
       place.companions = now
       try place.place(recovered)
     }
