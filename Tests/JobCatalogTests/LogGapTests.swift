@@ -42,7 +42,7 @@ import Testing
     let reader = try home.open()
     let intent = try catalog.enter(commitIntent())
     let count = try catalog.logState().secured
-    try reader.database.read { db in
+    try reader.database.read { (db: Database) throws -> Void in
       #expect(try Int.fetchOne(db, sql: "SELECT count(*) FROM commit_intent") == 1)
       #expect(try catalog.decide(.record, intent.id) == .record)
       let error = failure { try catalog.makeDecisionsDurable() }
@@ -104,7 +104,7 @@ import Testing
     let first = try open()
     try first.enter(commitIntent())
     let second = try home.open(busyTimeout: .milliseconds(100))
-    try first.database.read { db in
+    try first.database.read { (db: Database) throws -> Void in
       #expect(try Int.fetchOne(db, sql: "SELECT count(*) FROM commit_intent") == 1)
       #expect(failure { try second.enter(commitIntent()) }?.kind == .inUse)
     }
