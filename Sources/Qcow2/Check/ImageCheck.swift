@@ -15,7 +15,8 @@ extension Image {
       if hasMarker {
         report.messages.append(
           "Warning: the image has the marker bit of an earlier snapjob. qemu-img check -r would delete its "
-            + "snapshots; snapjob recover, and any snapjob command that changes the image, takes it away")
+            + "snapshots; snapjob recover, and any snapjob command that changes the image, takes it away"
+        )
       }
       return report
     } catch let error as Qcow2Error {

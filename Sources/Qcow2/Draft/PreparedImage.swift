@@ -63,6 +63,7 @@ public struct PreparedImage: Sendable {
   /// The first sectors of the image in one commit.
   ///
   /// - Parameter mark: which commit, and which of its images this one is.
+  /// - Returns: the sectors.
   /// - Throws: ``Qcow2Error`` (noRoom); prepare has seen to it that there is room.
   public func sectors(_ mark: FenceMark) throws(Qcow2Error) -> CommitSectors {
     do { return try Self.sectors(image, areaAfter, mark) } catch { throw error.in(image.path) }
@@ -94,6 +95,7 @@ public struct PreparedImage: Sendable {
   /// - Parameters:
   ///   - commit: a fresh id.
   ///   - catalog: whose commit it is.
+  /// - Throws: ``Qcow2Error``; the image is old then, or new.
   public func publish(
     commit: CommitID = CommitID(), catalog: CatalogID = CatalogID()
   ) throws(Qcow2Error) {

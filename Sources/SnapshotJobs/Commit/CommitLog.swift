@@ -30,6 +30,7 @@ public protocol CommitLog: Sendable {
   /// - Parameters:
   ///   - id: the commit.
   ///   - settlement: what to enter.
+  /// - Throws: `JobError`; the commit is not settled then.
   func settle(_ id: CommitID, _ settlement: CommitSettlement) throws(JobError)
 
   // MARK: Recovery's way

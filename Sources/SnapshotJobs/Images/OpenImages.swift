@@ -84,6 +84,7 @@ extension ImageAccess {
   ///   - path: the image.
   ///   - purpose: what for.
   ///   - isCancelled: asked while waiting for a lock.
+  /// - Returns: the image.
   /// - Throws: `Qcow2Error`, or `JobError` for a fence that cannot be resolved.
   func open(
     _ path: String, for purpose: Image.Purpose, isCancelled: () -> Bool = { false }

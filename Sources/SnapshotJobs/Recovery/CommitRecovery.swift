@@ -151,7 +151,8 @@ extension CommitRecovery {
         if sector == .after, source == index { unfenced.insert(index) }
         worker.succeeded(action)
       case .rewrite(let index):
-        guard let file = places[index]?.file, let sector = try Self.converting({ () throws(Qcow2Error) in try file.read() })
+        guard let file = places[index]?.file,
+          let sector = try Self.converting({ () throws(Qcow2Error) in try file.read() })
         else { throw JobError(.general, "\(intent.members[index].path): it cannot be read") }
         try write(sector, index)
         worker.succeeded(action)

@@ -82,7 +82,8 @@ struct CommitReport {
       let cause = failure ?? JobError(.general, "its state could not be written")
       return JobError(
         cause.kind,
-        "\(label) could not be brought to its end: \(cause.message). When that is mended: snapjob recover")
+        "\(label) could not be brought to its end: \(cause.message). When that is mended: snapjob recover"
+      )
     case .waits:
       let waiting = named { if case .waits = $0 { true } else { false } }
       let isForeign = outcomes.contains { outcome in
@@ -90,8 +91,9 @@ struct CommitReport {
       }
       return JobError(
         isForeign ? .conflict : .inUse,
-        "\(label) waits for \(waiting.joined(separator: "; ")). It goes on by itself with the next command "
-          + "when the disk is back (snapjob recover); for a disk that never returns: \(abandonCommand)")
+        "\(label) waits for \(waiting.joined(separator: "; ")). It goes on by itself with the next "
+          + "command when the disk is back (snapjob recover); for a disk that never returns: "
+          + abandonCommand)
     }
   }
 }
@@ -115,7 +117,8 @@ extension MemberState {
     switch self {
     case .fenced(_, _, let isHeld): isHeld ? "fenced, and in use" : "fenced"
     case .published: "has the new state"
-    case .plain: "has neither the new state nor the fence: somebody has replaced the file or its header"
+    case .plain:
+      "has neither the new state nor the fence: somebody has replaced the file or its header"
     case .foreignFence(let mark, _): "belongs to an unfinished commit of catalog \(mark.catalog)"
     case .away(let error): error.message
     case .other(let reason): reason

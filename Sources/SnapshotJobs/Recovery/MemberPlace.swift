@@ -41,6 +41,7 @@ enum MemberPlace: Sendable {
   /// - Parameters:
   ///   - intent: the commit.
   ///   - index: the member whose place it is.
+  /// - Returns: its state.
   func state(in intent: CommitIntent, _ index: Int) -> MemberState {
     switch self {
     case .locked(let file): Self.state(of: file, isHeld: false, intent, index)

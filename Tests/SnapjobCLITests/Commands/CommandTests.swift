@@ -200,16 +200,19 @@ import Testing
         """)
   }
 
-  @Test("recover that leaves something open ends with 5") func recover() async {
+  @Test("recover that leaves something open ends with the code of what keeps it open")
+  func recover() async {
     let run = Run()
     run.endpoint.reply(
       to: "x-snapjob-recover",
       with: [
         ["jobs": ["j1"], "outcome": "is undone", "images": ["/a: ready"], "resolved": true],
-        ["jobs": ["j2"], "outcome": "waits", "images": [], "resolved": false],
+        [
+          "jobs": ["j2"], "outcome": "waits", "images": [], "resolved": false, "x-kind": "inUse",
+        ],
       ])
-    #expect(await run("recover") == .conflict)
-    #expect(run.out.text == "j1: is undone\n  /a: ready\nj2: waits (not settled)\n")
+    #expect(await run("recover") == .inUse)
+    #expect(run.out.text == "j1: is undone\n  /a: ready\nj2: waits (not finished)\n")
     #expect(run.door.requests.first?.recovers == false)
   }
 

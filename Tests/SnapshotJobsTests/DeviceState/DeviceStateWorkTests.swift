@@ -402,7 +402,8 @@ import Testing
     try expectAgreement(nodes)
   }
 
-  @Test func `one whose disks others have written to since is there, and out of date`() async throws {
+  @Test func `one whose disks others have written to since is there, and out of date`() async throws
+  {
     try leaveLoad(published: [0, 1])
     for node in nodes { try node.writeAsGuest() }
     #expect(try bench.recovery.run().allSatisfy(\.isResolved))

@@ -267,10 +267,12 @@ struct BackupHistory {
       }
       if kind == 1, !names.contains(tag) { snapshots[index][tag] = nil }
     }
-    // What a load has made of a disk cannot be told where a guest has written since, or where it changed nothing.
+    // What a load has made of a disk cannot be told where a guest has written since, or where it
+    // changed nothing.
     let tellsAll = kind != 2 || (victim == nil && isDone)
     if tellsAll, isNew != nodes.map({ _ in isDone }) {
-      throw OracleError("recovery is \(isDone ? "forward" : "back"), and the disks are new: \(isNew)")
+      throw OracleError(
+        "recovery is \(isDone ? "forward" : "back"), and the disks are new: \(isNew)")
     }
     story.append("now: \(isNew)")
   }

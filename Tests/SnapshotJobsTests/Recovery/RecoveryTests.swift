@@ -105,7 +105,8 @@ import Testing
     try expectSettled()
   }
 
-  @Test func `a disk that is away keeps the commit open, and the others are finished`() async throws {
+  @Test func `a disk that is away keeps the commit open, and the others are finished`() async throws
+  {
     let id = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0])
     let away = try move(nodes[2], to: "away.qcow2")
     let finding = try #require(try bench.recovery.run().first)
@@ -143,8 +144,9 @@ import Testing
     try Command.run("mv", [third, nodes[1].path])
     #expect(try bench.recovery.run().map(\.isResolved) == [true])
     try expectDone(id)
-    #expect(try nodes.map { try digest(of: Image.open($0.path, for: .read)) }
-      == [content[1], content[0], content[2]])
+    #expect(
+      try nodes.map { try digest(of: Image.open($0.path, for: .read)) }
+        == [content[1], content[0], content[2]])
   }
 
   @Test(arguments: [true, false])

@@ -15,6 +15,8 @@ extension Workbench {
   ///   - hasRecord: whether the record was written.
   ///   - published: the disks that are published.
   ///   - fenced: the disks that are fenced; nil for all others.
+  /// - Returns: the job's id.
+  /// - Throws: what any step throws.
   @discardableResult
   func interrupt(
     _ request: SnapshotRequest, on nodes: [Node], hasRecord: Bool = true, published: [Int] = [],
