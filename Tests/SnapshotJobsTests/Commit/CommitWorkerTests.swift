@@ -88,7 +88,8 @@ struct CommitWorkerTests {
     #expect(batches(worker) == [[.giveBack(0), .giveBack(1)]])
   }
 
-  @Test("an intent that may be there is entered as undone; one that is not is left alone",
+  @Test(
+    "an intent that may be there is entered as undone; one that is not is left alone",
     arguments: [true, false])
   func intentFails(_ isAmbiguous: Bool) {
     var worker = worker(2, upTo: .writeIntent)
@@ -98,7 +99,8 @@ struct CommitWorkerTests {
         == [[.giveBack(0), .giveBack(1)]] + (isAmbiguous ? [[.writeUndone]] : []))
   }
 
-  @Test("images that may have a fence get their old sector back before undone is entered",
+  @Test(
+    "images that may have a fence get their old sector back before undone is entered",
     arguments: [true, false])
   func fenceFails(_ isAmbiguous: Bool) {
     var worker = worker(2, upTo: .write(.fenced, 0))
@@ -124,7 +126,8 @@ struct CommitWorkerTests {
     #expect(batches(worker).contains([.write(.before, 0), .write(.before, 1)]))
   }
 
-  @Test("an old sector that cannot be written back leaves the commit to recovery",
+  @Test(
+    "an old sector that cannot be written back leaves the commit to recovery",
     arguments: [CommitWorker.Action.write(.before, 0), .synchronize(0)])
   func undoFails(_ failing: CommitWorker.Action) {
     var worker = worker(2, upTo: .synchronize(0))
@@ -166,7 +169,8 @@ struct CommitWorkerTests {
     #expect(unclear.actions == [.recover])
   }
 
-  @Test("what recovery has found is how the worker ends",
+  @Test(
+    "what recovery has found is how the worker ends",
     arguments: [CommitWorker.Ending.committed, .rolledBack, .inDoubt])
   func recovered(_ ending: CommitWorker.Ending) {
     var worker = worker(2, upTo: .writeRecord)
@@ -176,7 +180,8 @@ struct CommitWorkerTests {
     #expect(worker.actions.isEmpty)
   }
 
-  @Test("an image that cannot be published does not keep the others from it",
+  @Test(
+    "an image that cannot be published does not keep the others from it",
     arguments: [true, false])
   func publishFails(_ isAmbiguous: Bool) {
     var worker = worker(2, upTo: .write(.after, 0))

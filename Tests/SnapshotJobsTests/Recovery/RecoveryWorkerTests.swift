@@ -99,7 +99,8 @@ struct RecoveryWorkerTests {
     #expect(worker.ending == .settled(.record))
   }
 
-  @Test("a decision that is read is made durable first",
+  @Test(
+    "a decision that is read is made durable first",
     arguments: [RecoveryWorker.Decision.record, .undone])
   func secure(_ decision: RecoveryWorker.Decision) {
     let worker = worker(decision)
@@ -212,7 +213,8 @@ struct RecoveryWorkerTests {
         == [.secure, .write(.after, 1, of: 1), .synchronize(1), .settle(.record)])
   }
 
-  @Test("an image that cannot be written does not keep the others from it; nothing is settled",
+  @Test(
+    "an image that cannot be written does not keep the others from it; nothing is settled",
     arguments: [RecoveryWorker.Action.write(.after, 0, of: 0), .synchronize(0)])
   func writeFails(_ failing: RecoveryWorker.Action) {
     var worker = worker(.record)
