@@ -1,6 +1,9 @@
 # demo     the story of the README on two real disks, in a directory of its own
-# test     all tests, against the real qemu programs
-# check    what to run before handing over: lint, imports, tests, threads, documentation, release
+# test     all tests, against the real qemu programs; a sample of the longest suites
+# crash    the long form of the tests of crashes, and its table
+# check    what to run before handing over: lint, imports, all tests whole, threads, documentation,
+#          release
+# qemu10   the newer QEMU of Debian's backports for the tests, under .build
 # install  program, shell completions and systemd units, to $(DESTDIR)$(PREFIX)
 
 PREFIX ?= /usr/local
@@ -10,7 +13,7 @@ JOBS ?= 2
 export SWIFT JOBS
 
 BUILD_PACKAGES = libsqlite3-dev libqcow-dev zlib1g-dev libzstd-dev pkg-config
-TEST_PACKAGES = qemu-utils qemu-system-x86 jq python3 python3-venv socat
+TEST_PACKAGES = qemu-utils qemu-system-x86 jq python3 python3-venv socat btrfs-progs xfsprogs
 
 RELEASE = .build/release
 # Tests that wait for other programs block their thread: started all at once, they would leave none
@@ -18,13 +21,14 @@ RELEASE = .build/release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(JOBS) \
   $(SWIFT) test -j $(JOBS) --disable-xctest
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
-UNIT_FILES = snapjob-recover.service snapjob@.service snapjob@.socket snapjob-run@.service \
+UNIT_FILES = snapjob-recover.service snapjob-recover@.service snapjob@.service snapjob@.socket snapjob-run@.service \
   snapjob-run@.timer snapjob-failed@.service
 # The Python package qemu.qmp with its qmp-shell. Without it the tests that use it say that they are
 # left out.
 QMP_CLIENT = .build/qemu.qmp
 
-.PHONY: all demo test check lint release install uninstall packages test-packages qmp-client clean
+.PHONY: all demo test crash check lint release install uninstall packages test-packages qmp-client \
+  qemu10 clean
 .NOTPARALLEL:
 
 all: release
@@ -45,15 +49,29 @@ $(QMP_CLIENT)/bin/qmp-shell:
 	python3 -m venv $(QMP_CLIENT)
 	$(QMP_CLIENT)/bin/pip install -q --disable-pip-version-check qemu.qmp
 
+# Tests run it beside the system's QEMU: without it they fail.
+qemu10:
+	@packaging/qemu10
+
 demo: packages
 	jobs/demo.sh
 
-test: test-packages
+test: test-packages qemu10
 	$(SWIFT_TEST)
 
+CRASH_TABLE = .build/crash-table.txt
+
+# SNAPJOB_CRASH_SEED chooses other states.
+crash: test-packages
+	@rm -f $(CRASH_TABLE)
+	@SNAPJOB_CRASH=long SNAPJOB_CRASH_TABLE=$(CRASH_TABLE) $(SWIFT_TEST) --filter CrashTests \
+	  > .build/crash.txt 2>&1; status=$$?; \
+	  [ $$status -eq 0 ] || grep -v '^\[' .build/crash.txt | tail -n 100; \
+	  cat $(CRASH_TABLE); exit $$status
+
 # The import check judges what the build before it recorded, so it comes after the tests' build.
-check: test-packages lint
-	$(SWIFT_TEST)
+check: test-packages qemu10 lint
+	SNAPJOB_TESTS=full $(SWIFT_TEST)
 	$(SWIFT) build -j $(JOBS) --build-tests --explicit-target-dependency-import-check error
 	packaging/thread-sanitizer
 	packaging/check-documentation

@@ -52,7 +52,7 @@ let package = Package(
     .target(
       name: "JobCatalog",
       dependencies: [
-        "Jobs", "SnapshotJobs", "Qcow2", log, system,
+        "CLinux", "Jobs", "SnapshotJobs", "Qcow2", log, system,
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),
@@ -109,6 +109,16 @@ let package = Package(
       name: "SnapshotJobsTests",
       dependencies: [
         "SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "DeviceState", "TestOracles", log, system,
+      ],
+      swiftSettings: house),
+    .target(
+      name: "CSQLiteRecorder", path: "Tests/CSQLiteRecorder",
+      linkerSettings: [.linkedLibrary("sqlite3")]),
+    .testTarget(
+      name: "CrashTests",
+      dependencies: [
+        "SnapjobCLI", "Monitor", "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", "DeviceState",
+        "TestOracles", "CSQLiteRecorder", log, system,
       ],
       swiftSettings: house),
     .testTarget(

@@ -13,6 +13,13 @@ enum {
   snapjob_FALLOC_FL_PUNCH_HOLE = 0x02,
 };
 
+/* renameat2(2) of paths with RENAME_NOREPLACE: a name that is taken stays as it is. */
+extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
+
+enum {
+  snapjob_RENAME_NOREPLACE = 1,
+};
+
 /* The type of a file's filesystem and the bytes that this user may still write there, by fstatfs(2). */
 static inline int snapjob_filesystem(int fd, long *type, unsigned long long *available) {
   struct statfs space;

@@ -8,25 +8,7 @@ struct Program {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// The program lies beside the tests.
-  private static func product(_ name: String) throws -> String {
-    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-    guard count > 0 else { throw OracleError("cannot find this program's own path") }
-    let own = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    // With Swift Testing alone the tests run inside a helper of the toolchain; the bundle is then
-    // among the arguments.
-    let places = [own] + CommandLine.arguments
-    for place in places {
-      var parts = place.split(separator: "/", omittingEmptySubsequences: false)
-      while !parts.isEmpty {
-        parts.removeLast()
-        let path = (parts + [Substring(name)]).joined(separator: "/")
-        if path.hasPrefix("/"), access(path, X_OK) == 0, path.contains("/debug/") { return path }
-      }
-    }
-    throw OracleError("the built program '\(name)' is not beside the tests")
-  }
+  private static func product(_ name: String) throws -> String { try BuiltProduct.path(name) }
 
   private var environment: [String: String] {
     [
@@ -37,13 +19,21 @@ struct Program {
 
   func path(_ name: String) -> String { directory.path(name) }
 
-  /// Runs snapjob, whatever its exit code.
-  func attempt(_ arguments: [String], stopAt: String? = nil) throws -> CommandResult {
+  /// Runs snapjob, whatever its exit code; it is killed, which is an error, if it takes longer than the limit.
+  func attempt(
+    _ arguments: [String], stopAt: String? = nil, limit: Duration = .seconds(120)
+  ) throws -> CommandResult {
     var environment = environment
     if let stopAt { environment["SNAPJOB_STOP_AT"] = stopAt }
     return try Command.attempt(
       Self.product("snapjob"), arguments, environment: environment, directory: directory.path,
-      limit: .seconds(120))
+      limit: limit)
+  }
+
+  /// The status of every job that is not dismissed.
+  func jobStatuses() throws -> [String] {
+    let jobs = try JSONValue(parsing: run("query-jobs", "--json").text)
+    return jobs.array?.map { $0["status"]?.string ?? "" } ?? []
   }
 
   /// Runs a shell script in which `snapjob` is the built one, whatever its exit code; `$1` is the argument.

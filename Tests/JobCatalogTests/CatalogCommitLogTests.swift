@@ -1,28 +1,11 @@
 import GRDB
+import Glibc
 import Jobs
 import Qcow2
 import SnapshotJobs
 import Testing
 
 @testable import JobCatalog
-
-/// A commit record over these files.
-func commitRecord(
-  id: CommitID = CommitID(), jobs: [JobID] = [], nature: CommitNature = .plainSave(tag: "t"),
-  paths: [String]
-) -> CommitRecord {
-  let images = paths.enumerated().map { index, path in
-    ImageCommit(
-      node: "disk\(index)", path: path,
-      identity: FileIdentity(device: .max - UInt64(index), inode: 1 << 63 | UInt64(index)),
-      bootID: "boot", version: 3,
-      stamp: FileStamp(length: .max, modified: -1, changed: Int64(index)),
-      before: (0..<512).map { UInt8(truncatingIfNeeded: $0 + index) },
-      after: (0..<512).map { UInt8(truncatingIfNeeded: $0 ^ 0xFF) })
-  }
-  return CommitRecord(
-    id: id, jobs: jobs, nature: nature, created: Timestamp(microseconds: 42), images: images)
-}
 
 @Suite struct CatalogCommitLogTests {
   let home: TemporaryCatalog
@@ -33,106 +16,208 @@ func commitRecord(
     catalog = try home.open()
   }
 
-  @Test(arguments: [
-    CommitNature.plainSave(tag: "before \u{E4} '\"\\"),
-    .plainDelete(tags: ["a", "b"]),
-    .plainDelete(tags: []),
-    .other,
-  ])
-  func aRecordIsReadBackAsItWasWritten(nature: CommitNature) throws {
-    let record = commitRecord(
-      jobs: [try JobID("b"), try JobID("a")], nature: nature, paths: ["/a", "/b", "/c"])
-    try catalog.append(record)
-    #expect(try catalog.openRecords() == [record])
-    #expect(try home.open().openRecords() == [record])
+  private func row(
+    _ intent: CommitIntent, _ decision: CommitDecision? = nil, isSettled: Bool = false,
+    isConfirmed: [Bool]? = nil
+  ) -> CommitRow {
+    CommitRow(
+      intent: intent, decision: decision, isSettled: isSettled,
+      isConfirmed: isConfirmed ?? intent.members.map { _ in false }, workerPID: getpid())
   }
 
-  @Test func openRecordsComeOldestFirst() throws {
-    let records = (0..<3).map { _ in commitRecord(paths: ["/a"]) }
-    for record in records { try catalog.append(record) }
-    #expect(try catalog.openRecords().map(\.id) == records.map(\.id))
-    try catalog.close(records[1].id, note: nil)
-    #expect(try catalog.openRecords().map(\.id) == [records[0].id, records[2].id])
-  }
+  // MARK: Intents
 
-  @Test func aClosedRecordIsKnownButNotOpen() throws {
-    let record = commitRecord(paths: ["/a"])
-    #expect(try !catalog.knows(record.id))
-    try catalog.append(record)
-    try catalog.close(record.id, note: "abandoned")
-    try catalog.close(record.id, note: "again")
-    #expect(try catalog.openRecords().isEmpty)
-    #expect(try catalog.knows(record.id))
-    #expect(try catalog.contains(record.id))
-    let note = try catalog.database.read { db in
-      try String.fetchOne(db, sql: "SELECT note FROM commit_record")
+  @Test(arguments: [["/a"], ["/a", "/b \u{E4} '\"\\", "/c"]])
+  func anIntentIsReadBackAsItWasWritten(paths: [String]) throws {
+    let intent = commitIntent(jobs: [try JobID("b"), try JobID("a")], paths: paths)
+    let claim = try catalog.writeIntent(intent)
+    for reader in [catalog, try home.open()] {
+      #expect(try reader.unsettledCommits() == [row(intent)])
+      #expect(try reader.commit(intent.id) == row(intent))
+      #expect(try reader.unconfirmedCommits().isEmpty)
     }
-    #expect(note == "abandoned")
+    withExtendedLifetime(claim) {}
   }
 
-  @Test func closingWhatIsNotThereIsAnError() throws {
-    #expect(failure { try catalog.close(CommitID(), note: nil) }?.kind == .notFound)
+  @Test func aCommitThatIsNotThereIsNil() throws {
+    #expect(try catalog.commit(CommitID()) == nil)
   }
 
-  @Test func anAppendedRecordIsSeenThroughANewConnection() throws {
-    let record = commitRecord(paths: ["/a"])
-    #expect(try !catalog.contains(record.id))
-    try catalog.append(record)
-    #expect(try catalog.contains(record.id))
-    #expect(try home.open().contains(record.id))
+  @Test func unsettledCommitsComeOldestFirst() throws {
+    let intents = try (0..<3).map { _ in try catalog.enter(commitIntent()) }
+    #expect(try catalog.unsettledCommits().map(\.intent.id) == intents.map(\.id))
+    try catalog.settleAll(intents[1])
+    #expect(try catalog.unsettledCommits().map(\.intent.id) == [intents[0].id, intents[2].id])
   }
 
-  @Test func aRefusedRecordDoesNotCountEvenIfItTurnsUp() throws {
-    let record = commitRecord(paths: ["/a"])
-    try catalog.append(record)
-    try catalog.refuse(record.id)
-    try catalog.refuse(record.id)
-    #expect(try catalog.openRecords().isEmpty)
-    #expect(try !catalog.contains(record.id))
-    #expect(try !catalog.knows(record.id))
+  @Test func anIntentIsEnteredOnce() throws {
+    let intent = try catalog.enter(commitIntent(paths: ["/a", "/b"]))
+    #expect(failure { try catalog.enter(intent) }?.kind == .catalog)
+    #expect(try catalog.unsettledCommits() == [row(intent)])
   }
 
-  @Test func aRefusedIdCannotBeRecordedLater() throws {
-    let record = commitRecord(paths: ["/a"])
-    try catalog.refuse(record.id)
-    #expect(failure { try catalog.append(record) }?.kind == .conflict)
-    #expect(try catalog.openRecords().isEmpty)
+  // MARK: Decisions
+
+  @Test(arguments: CommitDecision.allCases, CommitDecision.allCases)
+  func theFirstDecisionExcludesEveryOther(first: CommitDecision, second: CommitDecision) throws {
+    let intent = try catalog.enter(commitIntent(paths: ["/a", "/b"]))
+    #expect(try catalog.decide(first, intent.id) == first)
+    #expect(try catalog.decide(second, intent.id) == first)
+    let other = try home.open()
+    #expect(try other.decide(second, intent.id) == first)
+    #expect(try other.unsettledCommits() == [row(intent, first)])
+    // A settlement does not turn it either.
+    let settlement = CommitSettlement(second, confirmed: [], isDurable: false)
+    try catalog.settle(intent.id, settlement)
+    #expect(try catalog.commit(intent.id) == row(intent, first, isSettled: true))
   }
 
-  @Test func aRecordIsAppendedOnce() throws {
-    let record = commitRecord(paths: ["/a"])
-    try catalog.append(record)
-    #expect(failure { try catalog.append(record) }?.kind == .catalog)
-    #expect(try catalog.openRecords() == [record])
+  @Test func ofTwoThatDecideAtOnceOneWins() async throws {
+    for _ in 0..<8 {
+      let intent = try catalog.enter(commitIntent())
+      let other = try home.open()
+      let catalog = catalog
+      async let mine = Task.detached { try catalog.decide(.record, intent.id) }.value
+      async let theirs = Task.detached { try other.decide(.undone, intent.id) }.value
+      #expect(try await mine == theirs)
+    }
   }
+
+  @Test func decidingWhatIsNotThereIsAnErrorThatLeavesNoDoubt() throws {
+    do throws(CommitLogError) {
+      _ = try catalog.decide(.record, CommitID())
+      Issue.record("decided")
+    } catch {
+      #expect(error.error.kind == .notFound)
+      #expect(!error.isAmbiguous)
+    }
+  }
+
+  // MARK: Settling
+
+  @Test func settlingEntersDecisionNoteAndWhatIsConfirmed() throws {
+    let intent = try catalog.enter(commitIntent(paths: ["/a", "/b", "/c"]))
+    try catalog.settle(
+      intent.id, CommitSettlement(.undone, confirmed: [0, 2], note: "given up", isDurable: true))
+    let settled = row(intent, .undone, isSettled: true, isConfirmed: [true, false, true])
+    #expect(try catalog.commit(intent.id) == settled)
+    #expect(try catalog.unsettledCommits().isEmpty)
+    #expect(try catalog.unconfirmedCommits() == [settled])
+  }
+
+  @Test func theFirstNoteStays() throws {
+    let job = try JobID("job1")
+    _ = try catalog.insert([newJob("job1")])
+    let intent = try catalog.enter(commitIntent(jobs: [job]))
+    try catalog.settleAll(intent, .undone, note: "first")
+    try catalog.settleAll(intent, .undone, note: "again")
+    #expect(try catalog.outcome(ofJob: job) == .failed(note: "first"))
+  }
+
+  @Test func settlingOrConfirmingWhatIsNotThereIsAnError() throws {
+    #expect(failure { try catalog.settleAll(commitIntent()) }?.kind == .notFound)
+    #expect(failure { try catalog.confirm([0], of: CommitID()) }?.kind == .notFound)
+  }
+
+  @Test func aMemberStaysUnconfirmedUntilItIsConfirmed() throws {
+    let intent = try catalog.enter(commitIntent(paths: ["/a", "/b"]))
+    #expect(try catalog.decide(.record, intent.id) == .record)
+    try catalog.confirm([1], of: intent.id)
+    #expect(try catalog.unsettledCommits() == [row(intent, .record, isConfirmed: [false, true])])
+    #expect(try catalog.unconfirmedCommits().isEmpty)
+    try catalog.settle(intent.id, CommitSettlement(.record, confirmed: [], isDurable: true))
+    let settled = row(intent, .record, isSettled: true, isConfirmed: [false, true])
+    #expect(try catalog.unconfirmedCommits() == [settled])
+    #expect(try home.open().unconfirmedCommits() == [settled])
+    try catalog.confirm([0, 1], of: intent.id)
+    #expect(try catalog.unconfirmedCommits().isEmpty)
+    #expect(
+      try catalog.commit(intent.id)
+        == row(intent, .record, isSettled: true, isConfirmed: [true, true]))
+  }
+
+  @Test func theOutcomeOfAJobIsThatOfItsNewestCommit() throws {
+    let job = try JobID("job1")
+    #expect(try catalog.outcome(ofJob: job) == .none)
+    _ = try catalog.insert([newJob("job1")])
+    #expect(try catalog.outcome(ofJob: job) == .none)
+    let first = try catalog.enter(commitIntent(jobs: [job]))
+    #expect(try catalog.outcome(ofJob: job) == .open)
+    try catalog.settleAll(first, .undone)
+    #expect(try catalog.outcome(ofJob: job) == .none)
+    let second = try catalog.enter(commitIntent(jobs: [job, try JobID("job2")]))
+    #expect(try catalog.decide(.record, second.id) == .record)
+    #expect(try catalog.outcome(ofJob: job) == .open)
+    try catalog.settleAll(second)
+    #expect(try catalog.outcome(ofJob: job) == .done)
+    let third = try catalog.enter(commitIntent(jobs: [job]))
+    try catalog.settleAll(third, .unknown, note: "not known")
+    #expect(try catalog.outcome(ofJob: job) == .failed(note: "not known"))
+  }
+
+  @Test func aJobWhoseNameIsUsedAgainIsAnother() throws {
+    let job = try JobID("job1")
+    _ = try catalog.insert([newJob("job1")])
+    let intent = try catalog.enter(commitIntent(jobs: [job]))
+    try catalog.settleAll(intent)
+    try catalog.move("job1", to: .concluded)
+    try catalog.move("job1", to: .null)
+    _ = try catalog.insert([newJob("job1")])
+    #expect(try catalog.outcome(ofJob: job) == .none)
+    #expect(try catalog.commit(intent.id)?.intent.jobs == [job])
+  }
+
+  // MARK: What is wrong in the catalog
 
   @Test(arguments: [
-    "UPDATE commit_record SET nature = '{\"unheardOf\":{}}'",
-    "UPDATE commit_record SET nature = ''",
-    "UPDATE commit_record SET id = zeroblob(16)",
+    "UPDATE commit_intent SET id = zeroblob(16)",
     "UPDATE commit_job SET id = 'not an id'",
-    "UPDATE commit_image SET version = -3",
-    "UPDATE commit_image SET before = x'00'",
-    "UPDATE commit_image SET after = zeroblob(513)",
-    "UPDATE commit_image SET path = CAST(x'FF' AS TEXT)",
+    "UPDATE commit_member SET before = x'00'",
+    "UPDATE commit_member SET fenced = zeroblob(513)",
+    "UPDATE commit_member SET before = zeroblob(512)",
+    "UPDATE commit_member SET fenced = zeroblob(512)",
+    "UPDATE commit_member SET after = zeroblob(512)",
+    "UPDATE commit_member SET after_fenced = zeroblob(512)",
+    "UPDATE commit_member SET after_fenced = NULL",
+    "UPDATE commit_member SET checksum = zeroblob(32)",
+    "UPDATE commit_member SET before = after, after = before",
+    "DELETE FROM commit_member",
   ])
-  func badContentOfARecordThrowsOrIsReadAsText(edit: String) throws {
-    let record = commitRecord(jobs: [try JobID("a")], paths: ["/a"])
-    try catalog.append(record)
+  func aRowThatIsNotAsItWasWrittenIsAnErrorOfTheCatalog(edit: String) throws {
+    let intent = try catalog.enter(commitIntent(jobs: [try JobID("a")]))
     try catalog.database.withWriter { db in
       try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
       try db.execute(sql: edit)
     }
-    if edit.contains("path") {
-      // Text that is no UTF-8 becomes another text, under which no file is found.
-      #expect(try catalog.openRecords().first?.images.first?.path == "\u{FFFD}")
-    } else {
-      let error = failure { _ = try catalog.openRecords() }
-      #expect(error?.kind == .catalog)
-      #expect(error?.message.contains(catalog.path) == true)
-      #expect(try !catalog.check().isEmpty)
+    let error = failure { _ = try catalog.unsettledCommits() }
+    #expect(error?.kind == .catalog)
+    #expect(error?.message.contains(catalog.path) == true)
+    #expect(try !catalog.check().isEmpty)
+    if !edit.contains("commit_intent") {
+      #expect(failure { _ = try catalog.commit(intent.id) }?.kind == .catalog)
     }
   }
+
+  @Test func aPathThatIsNoTextIsReadAsOneUnderWhichNoFileIsFound() throws {
+    try catalog.enter(commitIntent())
+    try catalog.database.write { db in
+      try db.execute(sql: "UPDATE commit_member SET path = CAST(x'FF' AS TEXT)")
+    }
+    #expect(try catalog.unsettledCommits().first?.intent.members.first?.path == "\u{FFFD}")
+  }
+
+  @Test func theSchemaLetsNoSecondDecisionIn() throws {
+    let intent = try catalog.enter(commitIntent())
+    #expect(try catalog.decide(.undone, intent.id) == .undone)
+    for sql in [
+      "INSERT INTO commit_decision VALUES (1, 'record', 0)",
+      "UPDATE commit_decision SET decision = 'maybe'",
+    ] {
+      #expect(failure { try catalog.database.write { db in try db.execute(sql: sql) } } != nil)
+    }
+  }
+
+  // MARK: Identity and images of earlier versions
 
   @Test func theCatalogsIdStaysAndDiffersFromAnothers() throws {
     #expect(try home.open().catalogID == catalog.catalogID)
@@ -140,16 +225,14 @@ func commitRecord(
     #expect(catalog.catalogPath == home.path)
   }
 
-  @Test func aFullDiskIsReportedAndLeavesNoRecord() throws {
-    try catalog.database.withWriter { db in
-      let pages = try #require(try Int.fetchOne(db, sql: "PRAGMA page_count"))
-      _ = try Int.fetchOne(db, sql: "PRAGMA max_page_count = \(pages)")
+  @Test func imagesAreTakenOffTheListOnceTheyWereSeenClean() throws {
+    #expect(try catalog.imagesToClean().isEmpty)
+    try catalog.database.write { db in
+      try db.execute(sql: "INSERT INTO image_to_clean VALUES ('/b'), ('/a')")
     }
-    let record = commitRecord(paths: (0..<500).map { "/\($0)" })
-    let error = failure { try catalog.append(record) }
-    #expect(error?.kind == .noSpace)
-    #expect(error?.message.contains(catalog.path) == true)
-    #expect(try !catalog.contains(record.id))
-    #expect(try catalog.openRecords().isEmpty)
+    #expect(try catalog.imagesToClean() == ["/a", "/b"])
+    try catalog.noteClean("/a")
+    try catalog.noteClean("/elsewhere")
+    #expect(try home.open().imagesToClean() == ["/b"])
   }
 }

@@ -16,13 +16,15 @@ import Testing
       autoDismiss: true, note: "a remark, 'quoted' \u{1F600}", arguments: #"{"a":[1,2]}"#,
       created: Timestamp(microseconds: 17))
     job.progress = JobProgress(current: 1, total: 99)
-    let transaction = try catalog.insert([job])
+    let inserted = try #require(try catalog.insert([job]).first)
     let stored = try #require(try catalog.job(JobID("job1")))
     var expected = job
-    expected.transaction = transaction
+    expected.number = inserted.number
+    expected.transaction = inserted.transaction
     expected.status = .created
     expected.worker = stored.worker
     #expect(stored == expected)
+    #expect(inserted.number > 0 && inserted.transaction > 0)
     let worker = try #require(stored.worker)
     #expect(worker.isAlive)
     #expect(worker.pid == getpid())
@@ -68,8 +70,9 @@ import Testing
 
   @Test func transactionsGetNumbersOfTheirOwnAndShareThemWithin() throws {
     let catalog = try home.open()
-    let first = try catalog.insert([newJob("a", subject: "m"), newJob("b", subject: "m")])
-    let second = try catalog.insert([newJob("c", subject: nil)])
+    let jobs = try catalog.insert([newJob("a", subject: "m"), newJob("b", subject: "m")])
+    let first = jobs[0].transaction
+    let second = try catalog.insert([newJob("c", subject: nil)])[0].transaction
     #expect(first != second)
     #expect(try catalog.job(JobID("a"))?.transaction == first)
     #expect(try catalog.job(JobID("b"))?.transaction == first)
@@ -148,11 +151,37 @@ import Testing
         == JobError(.notFound, "Job not found"))
   }
 
+  @Test func whatComesLateForADismissedJobNeverHitsTheOneThatHasItsName() throws {
+    let catalog = try home.open()
+    let other = try home.open()
+    let old = try catalog.insert([newJob("job1")])[0]
+    try catalog.move("job1", to: .concluded)
+    try catalog.move("job1", to: .null)
+    let new = try other.insert([newJob("job1")])[0]
+    #expect(new.number != old.number)
+    let before = try other.job(new.id)
+    let notFound = JobError(.notFound, "Job not found")
+    for status in [JobStatus.running, .concluded, .null] {
+      var late = old
+      late.status = status
+      late.result = "{}"
+      #expect(failure { try catalog.record(late, at: Timestamp(microseconds: 9)) } == notFound)
+    }
+    try catalog.recordProgress(JobProgress(current: 3, total: 8), of: old.number)
+    #expect(failure { _ = try catalog.request(.cancel, of: old.number) } == notFound)
+    #expect(try other.job(new.id) == before)
+    #expect(try other.openRequests().isEmpty)
+    #expect(try catalog.statusLog(of: new.id).map(\.status) == [.created])
+    // The subject stays the new job's.
+    #expect(failure { _ = try catalog.insert([newJob("late")]) }?.kind == .inUse)
+  }
+
   @Test func progressIsSeenByOtherProcesses() throws {
     let catalog = try home.open()
     let other = try home.open()
     _ = try catalog.insert([newJob("job1")])
-    try catalog.recordProgress(JobProgress(current: 3, total: 8), of: JobID("job1"))
+    let number = try #require(try catalog.job(JobID("job1"))?.number)
+    try catalog.recordProgress(JobProgress(current: 3, total: 8), of: number)
     #expect(try other.job(JobID("job1"))?.progress == JobProgress(current: 3, total: 8))
   }
 
@@ -196,15 +225,15 @@ import Testing
   @Test func aVerbReachesTheJobsProcessAndItsAnswerComesBack() throws {
     let worker = try home.open()
     let client = try home.open()
-    _ = try worker.insert([newJob("job1")])
+    let job = try worker.insert([newJob("job1")])[0]
     _ = try client.insert([newJob("mine", subject: nil)])
-    let cancel = try client.request(.cancel, of: JobID("job1"))
-    let pause = try client.request(.pause, of: JobID("job1"))
+    let cancel = try client.request(.cancel, of: job.number)
+    let pause = try client.request(.pause, of: job.number)
     #expect(try client.openRequests().isEmpty)
     #expect(
       try worker.openRequests() == [
-        VerbRequest(number: cancel, id: try JobID("job1"), verb: .cancel),
-        VerbRequest(number: pause, id: try JobID("job1"), verb: .pause),
+        VerbRequest(number: cancel, job: job.number, id: job.id, verb: .cancel),
+        VerbRequest(number: pause, job: job.number, id: job.id, verb: .pause),
       ])
     #expect(try client.answer(to: cancel) == nil)
     try worker.answer(cancel, with: .accepted)
@@ -218,7 +247,7 @@ import Testing
   @Test func aVerbForAnUnknownJobIsNotFound() throws {
     let catalog = try home.open()
     #expect(
-      failure { _ = try catalog.request(.cancel, of: JobID("ghost")) }
+      failure { _ = try catalog.request(.cancel, of: 4711) }
         == JobError(.notFound, "Job not found"))
     #expect(failure { _ = try catalog.answer(to: 7) }?.kind == .notFound)
   }

@@ -43,7 +43,7 @@ import Testing
   @Test(arguments: [
     ("/home/u/c", "nfs4"), ("/home", "nfs4"), ("/homes/c", nil), ("/", nil), ("/srv/a b/c", "cifs"),
     ("/mnt/ssh/c", "fuse.sshfs"), ("/mnt/local/c", nil), ("/home/u/disk/c", nil),
-    ("/over/c", "9p"),
+    ("/over/c", "9p"), ("/shared/c", "virtiofs"),
   ])
   func networkFilesystemsAreToldFromLocalOnes(path: String, type: String?) {
     let mounts = #"""
@@ -55,6 +55,7 @@ import Testing
       34 30 8:2 / /home/u/disk rw - xfs /dev/sdb1 rw
       35 21 0:44 / /over rw - tmpfs tmpfs rw
       36 35 0:45 / /over rw - 9p share rw
+      37 21 0:46 / /shared rw,relatime - virtiofs tag rw
       a line that is none
       """#
     #expect(NetworkFilesystem.type(at: path, mounts: mounts) == type)

@@ -128,23 +128,23 @@ import Testing
     try catalog.addMachine(named: "web")
     try catalog.addNode(node("d", "/d.qcow2"), toMachine: "web")
     _ = try catalog.insert([newJob("job1", subject: nil)])
-    let record = commitRecord(jobs: [try JobID("job1")], paths: ["/other", "/d.qcow2"])
-    try catalog.append(record)
+    let intent = try catalog.enter(
+      commitIntent(jobs: [try JobID("job1")], paths: ["/other", "/d.qcow2"]))
     let error = failure { try catalog.removeMachine(named: "web") }
     #expect(error?.kind == .conflict)
     #expect(error?.message.contains("'job1'") == true)
-    try catalog.close(record.id, note: nil)
+    try catalog.settleAll(intent)
     try catalog.removeMachine(named: "web")
   }
 
   @Test func aMachineIsNotRemovedWhileACommitOfItsJobIsOpen() throws {
     try catalog.addMachine(named: "web")
     _ = try catalog.insert([newJob("job1", subject: "web")])
-    let record = commitRecord(jobs: [try JobID("job1")], paths: ["/moved.qcow2"])
-    try catalog.append(record)
+    let intent = try catalog.enter(
+      commitIntent(jobs: [try JobID("job1")], paths: ["/moved.qcow2"]))
     try catalog.move("job1", to: .concluded)
     #expect(failure { try catalog.removeMachine(named: "web") }?.kind == .conflict)
-    try catalog.refuse(record.id)
+    try catalog.settleAll(intent, .undone)
     try catalog.removeMachine(named: "web")
   }
 }

@@ -43,34 +43,82 @@ import Testing
     #expect(try catalog.job(JobID("job1"))?.status == .pending)
   }
 
-  @Test func aJobWithAnOpenCommitRecordStays() throws {
+  @Test func aJobWithACommitThatIsNotSettledStays() throws {
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job1")])
-    let record = commitRecord(jobs: [try JobID("job1")], paths: ["/a"])
-    try catalog.append(record)
+    let intent = try catalog.enter(commitIntent(jobs: [try JobID("job1")]))
     try catalog.move("job1", to: .concluded, at: 0)
     #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
     try catalog.move("job1", to: .null, at: 1)
     #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
-    #expect(try catalog.openRecords() == [record])
-    try catalog.close(record.id, note: nil)
+    #expect(try catalog.unsettledCommits().map(\.intent) == [intent])
+    try catalog.settleAll(intent)
     #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
-    #expect(try catalog.knows(record.id))
   }
 
-  @Test func aDoneCommitsSectorsGoWithTheHistoryAndItsIdStaysKnown() throws {
+  /// The time of `days` days from now.
+  private func later(_ days: Int64) -> Timestamp { Clock.now() + .seconds(days * 86_400) }
+
+  @Test func aConfirmedCommitGoesWithTheHistoryAndAnUnconfirmedOneNever() throws {
     let catalog = try home.open()
-    let done = commitRecord(paths: ["/a"])
-    let open = commitRecord(paths: ["/b"])
-    for record in [done, open] { try catalog.append(record) }
-    try catalog.close(done.id, note: nil)
+    let done = try catalog.enter(commitIntent(paths: ["/a", "/b"]))
+    let away = try catalog.enter(commitIntent(paths: ["/c", "/d"]))
+    let open = try catalog.enter(commitIntent(paths: ["/e"]))
+    try catalog.settleAll(done)
+    try catalog.settle(away.id, CommitSettlement(.record, confirmed: [0], isDurable: true))
+    try catalog.prune(now: later(399))
+    #expect(try catalog.commit(done.id) != nil)
+    try catalog.prune(now: later(401))
+    #expect(try catalog.commit(done.id) == nil)
     try catalog.prune(now: Timestamp(microseconds: .max))
-    let images = try catalog.database.read { db in
-      try String.fetchAll(db, sql: "SELECT path FROM commit_image")
+    let paths = try catalog.database.read { db in
+      try String.fetchAll(db, sql: "SELECT path FROM commit_member ORDER BY path")
     }
-    #expect(images == ["/b"])
-    #expect(try catalog.knows(done.id))
-    #expect(try catalog.openRecords() == [open])
+    #expect(paths == ["/c", "/d", "/e"])
+    // With all that is needed to resolve it.
+    let kept = try #require(try catalog.unconfirmedCommits().first)
+    #expect(kept.intent == away)
+    #expect(kept.decision == .record)
+    #expect(try catalog.unsettledCommits().map(\.intent) == [open])
+    try catalog.confirm([1], of: away.id)
+    try catalog.prune(now: Timestamp(microseconds: .max))
+    #expect(try catalog.commit(away.id) == nil)
+    #expect(try catalog.unsettledCommits().map(\.intent) == [open])
+    #expect(try catalog.check().isEmpty)
+  }
+
+  @Test func neitherADismissalNorPruningTakesTheSectorsOfAnImageThatIsAway() throws {
+    let worker = try home.open()
+    let job = try JobID("job1")
+    _ = try worker.insert([newJob("job1")])
+    let intent = try worker.enter(commitIntent(jobs: [job], paths: ["/a", "/b"]))
+    try worker.settle(intent.id, CommitSettlement(.undone, confirmed: [], isDurable: true))
+    try worker.move("job1", to: .concluded, at: 0)
+    try worker.move("job1", to: .null, at: 1)
+    worker.close()
+    let catalog = try home.open()
+    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
+    try catalog.prune(now: now(4000))
+    let kept = try #require(try catalog.unconfirmedCommits().first)
+    #expect(kept.intent == intent)
+    #expect(kept.decision == .undone)
+    #expect(try catalog.claim(intent.id) != nil)
+    #expect(try catalog.check().isEmpty)
+  }
+
+  @Test func aWorkerIsNotForgottenWhileItsCommitIsNotSettled() throws {
+    let worker = try home.open()
+    let intent = try worker.enter(commitIntent())
+    worker.close()
+    let catalog = try home.open()
+    try catalog.prune(now: now(4000))
+    func count() throws -> Int? {
+      try catalog.database.read { db in try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM worker") }
+    }
+    #expect(try count() == 1)
+    try catalog.settleAll(intent)
+    try catalog.prune(now: now(4000))
+    #expect(try count() == 0)
   }
 
   @Test func deletedHistoryTakesDeadWorkersWithIt() throws {
@@ -118,7 +166,7 @@ import Testing
   @Test func aCatalogInGoodOrderPassesItsCheck() throws {
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job1")])
-    try catalog.append(commitRecord(jobs: [try JobID("job1")], paths: ["/a"]))
+    try catalog.enter(commitIntent(jobs: [try JobID("job1")]))
     #expect(try catalog.check().isEmpty)
   }
 
@@ -143,8 +191,7 @@ import Testing
   @Test func aBackupIsACatalogOfItsOwnInOnePrivateFile() throws {
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job1")])
-    let record = commitRecord(jobs: [try JobID("job1")], paths: ["/a"])
-    try catalog.append(record)
+    let intent = try catalog.enter(commitIntent(jobs: [try JobID("job1")]))
     let target = home.directory + "/copy.sqlite"
     try catalog.backup(to: target)
     #expect(
@@ -153,7 +200,7 @@ import Testing
     let attributes = try FileManager.default.attributesOfItem(atPath: target)
     #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
     let copy = try Catalog(path: target)
-    #expect(try copy.openRecords() == [record])
+    #expect(try copy.unsettledCommits().map(\.intent) == [intent])
     #expect(copy.catalogID == catalog.catalogID)
     #expect(try copy.jobs().map(\.id.description) == ["job1"])
   }

@@ -63,6 +63,83 @@ import Testing
     #expect(try home.open().jobs().count == 8)
   }
 
+  @Test func aFileThatIsThereIsNotCreatedAnewAndNoOtherIsLeftBesideIt() throws {
+    let catalog = try home.open()
+    _ = try catalog.insert([newJob("job1")])
+    let files = {
+      try FileManager.default.contentsOfDirectory(atPath: home.directory + "/state").sorted()
+    }
+    let before = try files()
+    let place = CatalogFailure(path: home.path, busyTimeout: .seconds(1))
+    #expect(try !CatalogFile.create(home.path, place))
+    #expect(try files() == before)
+    #expect(try catalog.jobs().count == 1)
+  }
+
+  /// SQLite holds a POSIX lock on a database that is open in WAL mode. Whoever closes another descriptor of the file
+  /// in the same process drops it.
+  @Test func whateverIsOpenedAndClosedMeanwhileSQLiteKeepsItsLockOnTheFile() async throws {
+    let home = home
+    let catalogs = try await withThrowingTaskGroup(of: Catalog.self) { group in
+      for _ in 0..<8 { group.addTask { try home.open() } }
+      return try await group.reduce(into: [Catalog]()) { $0.append($1) }
+    }
+    #expect(try lockCount(home.path) > 0)
+    let third = try home.open()
+    try third.backup(to: home.directory + "/copy.sqlite")
+    third.close()
+    let place = CatalogFailure(path: home.path, busyTimeout: .seconds(1))
+    #expect(try !CatalogFile.create(home.path, place))
+    #expect(try lockCount(home.path) > 0)
+    for catalog in catalogs { catalog.close() }
+    #expect(try lockCount(home.path) == 0)
+  }
+
+  /// The POSIX locks that this process has on a file, by the kernel's list (proc_locks(5)).
+  private func lockCount(_ path: String) throws -> Int {
+    var status = stat()
+    try #require(stat(path, &status) == 0)
+    let locks = try String(contentsOfFile: "/proc/locks", encoding: .utf8)
+    return locks.split(separator: "\n").count { line in
+      let fields = line.split(separator: " ")
+      return fields.contains("POSIX") && fields.contains("\(getpid())")
+        && fields.contains { $0.hasSuffix(":\(status.st_ino)") }
+    }
+  }
+
+  // MARK: Other users
+
+  @Test(.enabled(if: geteuid() == 0, "only root can meet what is another user's"))
+  func rootIsRefusedAnotherUsersCatalogAndLeavesNothing() throws {
+    let nobody: uid_t = 65534
+    let place = home.directory + "/theirs"
+    try #require(mkdir(place, 0o755) == 0 && chown(place, nobody, nobody) == 0)
+    let paths = [place + "/catalog.sqlite", place + "/deeper/still/catalog.sqlite"]
+    for path in paths {
+      let error = failure { _ = try Catalog(path: path) }
+      #expect(error?.kind == .permission)
+      #expect(
+        error?.message.hasPrefix("Catalog \(path): its directory \(place) belongs to") == true)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: place).isEmpty)
+
+    // A directory of root's with a user's catalog, and a link to it.
+    do { _ = try home.open() }
+    try #require(chown(home.path, nobody, nobody) == 0)
+    let link = home.directory + "/link.sqlite"
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: home.path)
+    let before = try FileManager.default.contentsOfDirectory(atPath: home.directory + "/state")
+    for path in [home.path, link] {
+      let error = failure { _ = try Catalog(path: path) }
+      #expect(error?.kind == .permission)
+      #expect(error?.message.contains("it belongs to user nobody") == true)
+      #expect(error?.message.hasSuffix("choose another catalog with --catalog PATH") == true)
+    }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: home.directory + "/state").sorted()
+        == before.sorted())
+  }
+
   @Test func aSymbolicLinkLeadsToTheSameWorkers() throws {
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job1")])
@@ -146,7 +223,7 @@ import Testing
     do {
       let catalog = try home.open()
       for index in 0..<40 { _ = try catalog.insert([newJob("job\(index)", subject: nil)]) }
-      try catalog.append(commitRecord(jobs: [try JobID("job1")], paths: ["/a"]))
+      try catalog.enter(commitIntent(jobs: [try JobID("job1")]))
     }
     let intact = try content(home.path)
     var refused = 0
@@ -162,7 +239,7 @@ import Testing
         let catalog = try Catalog(path: path)
         _ = try catalog.jobs()
         _ = try catalog.machines()
-        _ = try catalog.openRecords()
+        _ = try catalog.unsettledCommits()
         _ = try catalog.events(after: 0)
         _ = try catalog.insert([newJob("another")])
         guard try !catalog.check().isEmpty else { return }

@@ -22,12 +22,14 @@ final class TemporaryCatalog: Sendable {
 
   func open(
     busyTimeout: Duration = .seconds(5), migrations: CatalogMigrations = .current,
-    onStatement: (@Sendable (String) -> Void)? = nil
+    onStatement: (@Sendable (String) -> Void)? = nil,
+    onSynchronize: (@Sendable (String) -> Void)? = nil
   ) throws(JobError) -> Catalog {
     try Catalog(
       path: path,
       settings: CatalogDatabase.Settings(
-        busyTimeout: busyTimeout, migrations: migrations, onStatement: onStatement))
+        busyTimeout: busyTimeout, migrations: migrations, onStatement: onStatement,
+        onSynchronize: onSynchronize))
   }
 }
 
@@ -36,6 +38,9 @@ final class StatementLog: Sendable {
   private let statements = Mutex<[String]>([])
 
   func append(_ statement: String) { statements.withLock { $0.append(statement) } }
+  /// Everything in its order.
+  var all: [String] { statements.withLock { $0 } }
+
   func reset() { statements.withLock { $0.removeAll() } }
 
   /// The value of `synchronous` at each COMMIT so far; NORMAL is what a connection starts with.

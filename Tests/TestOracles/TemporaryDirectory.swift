@@ -8,8 +8,22 @@ public final class TemporaryDirectory: Sendable {
   /// Makes an empty one under `TMPDIR`, or `/tmp`.
   ///
   /// - Throws: ``OracleError`` if the directory cannot be made.
-  public init() throws(OracleError) {
-    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  public convenience init() throws(OracleError) {
+    try self.init(in: getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp")
+  }
+
+  /// Makes an empty one in memory where the system has a place for that, else as ``init()`` does.
+  ///
+  /// - Throws: ``OracleError`` if the directory cannot be made.
+  public static func inMemory() throws(OracleError) -> TemporaryDirectory {
+    access("/dev/shm", W_OK) == 0
+      ? try TemporaryDirectory(in: "/dev/shm") : try TemporaryDirectory()
+  }
+
+  /// Makes an empty one in another directory.
+  ///
+  /// - Throws: ``OracleError`` if the directory cannot be made.
+  public init(in parent: String) throws(OracleError) {
     var template = Array("\(parent)/snapjob-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
       throw OracleError("mkdtemp \(parent)/snapjob-test-XXXXXX failed: errno \(errno)")

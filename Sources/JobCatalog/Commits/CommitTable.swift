@@ -174,13 +174,17 @@ struct CommitTable {
       throw MalformedRow(place: "commit_intent.id", problem: "no id of 16 bytes")
     }
     let jobs = try Row.fetchAll(
-      db, sql: "SELECT id FROM commit_job WHERE intent = ? ORDER BY position",
+      db, sql: "SELECT id, job FROM commit_job WHERE intent = ? ORDER BY position",
       arguments: [number])
     let members = try Row.fetchAll(
       db, sql: "SELECT * FROM commit_member WHERE intent = ? ORDER BY position",
       arguments: [number])
     guard !members.isEmpty else {
       throw MalformedRow(place: "commit_member", problem: "commit \(id) has no image")
+    }
+    var jobNumbers: [JobID: Int64] = [:]
+    for job in jobs {
+      jobNumbers[try job.checked("id", JobID.init)] = try job.optional("job", as: Int64.self)
     }
     let decision: String? = try row.optional("decision")
     return CommitRow(
@@ -191,7 +195,7 @@ struct CommitTable {
       decision: decision.flatMap(CommitDecision.init(rawValue:)),
       isSettled: try row.optional("settled", as: Int64.self) != nil,
       isConfirmed: try members.map { try $0.value("confirm", as: Int64.self) == 0 },
-      workerPID: try row.value("pid"))
+      workerPID: try row.value("pid"), jobNumbers: jobNumbers)
   }
 
   /// The sectors may be written to an image, so neither their size nor their content is left to the schema.

@@ -20,6 +20,8 @@ final class CatalogDatabase: Sendable {
     var migrations = CatalogMigrations.current
     /// Told each SQL statement of the writing connection.
     var onStatement: (@Sendable (String) -> Void)?
+    /// Told each file and directory of a kept copy once it is durable.
+    var onSynchronize: (@Sendable (String) -> Void)?
     /// Where remarks go.
     var logger = Logger(label: "snapjob.catalog")
   }
@@ -267,8 +269,10 @@ extension CatalogDatabase {
     defer { withExtendedLifetime(lock) {} }
     let state = try read { db in try SchemaState(db) }
     try state.check(settings.migrations, failure)
-    for step in settings.migrations.steps where !state.applied.contains(step.name) {
-      if !state.applied.isEmpty { try read { db in try step.admit(db) } }
+    let steps = settings.migrations.steps.filter { !state.applied.contains($0.name) }
+    // All before the first: a catalog that is refused is still one of the version that wrote it.
+    if !state.applied.isEmpty { try read { db in for step in steps { try step.admit(db) } } }
+    for step in steps {
       if !state.applied.isEmpty { try keepCopy(before: step) }
       do {
         try migrator.migrate(pool, upTo: step.name)
@@ -305,8 +309,14 @@ extension CatalogDatabase {
     // Left by a process that ended while copying; the lock says that nobody is.
     unlink(unfinished)
     try copy(to: unfinished)
+    // The step that follows may be the one that the power fails in: then the copy has to be there.
+    try CatalogFile.synchronize(unfinished, failure)
+    settings.onSynchronize?(unfinished)
     guard rename(unfinished, target) == 0 else {
       throw failure.systemError(errno, doing: "name the copy \(target)")
     }
+    let directory = CatalogFile.split(target).directory
+    try CatalogFile.syncDirectory(directory, failure)
+    settings.onSynchronize?(directory)
   }
 }

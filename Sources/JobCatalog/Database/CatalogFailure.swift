@@ -47,6 +47,19 @@ struct CatalogFailure: Sendable {
     }
   }
 
+  /// The catalog is another user's.
+  ///
+  /// - Parameters:
+  ///   - what: what of it, up to the verb.
+  ///   - owner: the user's name or number.
+  /// - Returns: the failure.
+  func foreign(_ what: String, _ owner: String) -> JobError {
+    JobError(
+      .permission,
+      "Catalog \(path): \(what) user \(owner), who could not use it any more after another user has. Run the "
+        + "command as that user, or choose another catalog with --catalog PATH")
+  }
+
   /// The catalog can be read but not written.
   var readOnly: JobError {
     unusable(

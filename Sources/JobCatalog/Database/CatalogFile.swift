@@ -1,27 +1,24 @@
+import CLinux
 import Foundation
 import Glibc
 import Jobs
-import Synchronization
 
 /// The file of a catalog before SQLite sees it: where it is, whether it can be used, and its
 /// creation with the right permissions.
 ///
-/// Nothing here opens a file that SQLite may have open: closing any descriptor of a file drops all
-/// POSIX locks of this process on it, and SQLite lives on those.
+/// Nothing here, nor elsewhere in snapjob, opens a file that SQLite may have open: closing any descriptor of a file
+/// drops all POSIX locks of this process on it, and SQLite lives on those. A new file is closed before it has the name
+/// under which SQLite opens it.
 struct CatalogFile {
   /// The absolute path without symbolic links.
   let path: String
   let failure: CatalogFailure
 
-  /// The creation of a catalog by one thread is over, descriptor closed, before another thread of
-  /// this process lets SQLite open it.
-  private static let creation = Mutex(())
-
   /// Checks a catalog's file, or creates an empty one (0600) in a directory that is created as
   /// well (0700) if need be.
   ///
   /// - Throws: `JobError` with the reason why no catalog can be here; directories that were
-  ///   created stay.
+  ///   created stay. Nothing is created where it is another user's.
   init(at given: String, busyTimeout: Duration) throws(JobError) {
     guard !given.isEmpty, !given.hasSuffix("/"), !given.utf8.contains(0) else {
       throw JobError(.usage, "'\(given)' is no path of a file. Choose one with --catalog PATH")
@@ -30,6 +27,7 @@ struct CatalogFile {
     let absolute = given.hasPrefix("/") ? given : current + "/" + given
     var failure = CatalogFailure(path: absolute, busyTimeout: busyTimeout)
     let parts = Self.split(absolute)
+    try CatalogOwner.checkDirectory(Self.nearest(parts.directory), failure)
     try Self.makeDirectory(parts.directory, failure)
     guard let directory = Self.resolved(parts.directory) else {
       throw failure.systemError(errno, doing: "find its directory")
@@ -45,6 +43,8 @@ struct CatalogFile {
     failure = CatalogFailure(path: path, busyTimeout: busyTimeout)
     self.path = path
     self.failure = failure
+    try CatalogOwner.checkDirectory(Self.split(path).directory, failure)
+    try CatalogOwner.checkFile(path, failure)
     if let network = NetworkFilesystem.type(at: Self.split(path).directory) {
       throw failure.unusable(
         "is on a network filesystem (\(network)), where several processes cannot share it",
@@ -54,10 +54,23 @@ struct CatalogFile {
     try checkAccess()
   }
 
-  private static func split(_ path: String) -> (directory: String, name: String) {
+  /// Directory and name of a path.
+  static func split(_ path: String) -> (directory: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return (".", path) }
     let directory = path[..<slash]
     return (directory.isEmpty ? "/" : String(directory), String(path[path.index(after: slash)...]))
+  }
+
+  /// The nearest directory on the way to a path that is there already.
+  private static func nearest(_ directory: String) -> String {
+    var status = stat()
+    var place = directory
+    while stat(place, &status) != 0, errno == ENOENT {
+      let parent = split(place).directory
+      if parent == place { break }
+      place = parent
+    }
+    return place
   }
 
   private static func resolved(_ path: String) -> String? {
@@ -99,27 +112,52 @@ struct CatalogFile {
     }
   }
 
+  /// Makes the content of a file durable that SQLite has closed, and that nobody else opens under this name.
+  static func synchronize(_ path: String, _ failure: CatalogFailure) throws(JobError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw failure.systemError(errno, doing: "open \(path)") }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else {
+      throw failure.systemError(errno, doing: "make \(path) durable")
+    }
+  }
+
   /// Creates an empty file (0600) and makes its name durable.
+  ///
+  /// SQLite would create it with the process's umask, which threads share. So it is made under a name that nobody
+  /// knows, closed, and only then named: whoever opens it by its name meets no descriptor of ours that could be closed
+  /// later.
   ///
   /// - Returns: whether the file is new.
   static func create(_ path: String, _ failure: CatalogFailure) throws(JobError) -> Bool {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else {
-      guard errno == EEXIST else { throw failure.systemError(errno, doing: "create \(path)") }
+    let unnamed = "\(path).new-\(String(UInt64.random(in: .min ... .max), radix: 16))"
+    let descriptor = open(unnamed, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw failure.systemError(errno, doing: "create \(path)") }
+    close(descriptor)
+    let code = name(unnamed, path)
+    guard code == 0 else {
+      unlink(unnamed)
+      guard code == EEXIST else { throw failure.systemError(code, doing: "create \(path)") }
       return false
     }
-    close(descriptor)
     try syncDirectory(split(path).directory, failure)
     return true
   }
 
+  /// Gives a file another name, unless that is taken; returns 0 or the error's number.
+  private static func name(_ old: String, _ new: String) -> CInt {
+    let onlyIfFree = CUnsignedInt(snapjob_RENAME_NOREPLACE)
+    if renameat2(AT_FDCWD, old, AT_FDCWD, new, onlyIfFree) == 0 { return 0 }
+    guard errno == EINVAL || errno == ENOSYS else { return errno }
+    // A filesystem that cannot do that in one step: for a moment the file has both names.
+    guard link(old, new) == 0 else { return errno }
+    unlink(old)
+    return 0
+  }
+
   private func createIfMissing() throws(JobError) {
-    let failure = failure
-    let path = path
-    try Self.creation.withLock { _ throws(JobError) in
-      var status = stat()
-      if stat(path, &status) != 0, errno == ENOENT { _ = try Self.create(path, failure) }
-    }
+    var status = stat()
+    if stat(path, &status) != 0, errno == ENOENT { _ = try Self.create(path, failure) }
   }
 
   private func checkAccess() throws(JobError) {

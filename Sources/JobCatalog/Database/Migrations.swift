@@ -6,7 +6,7 @@ import Qcow2
 struct CatalogMigration: Sendable {
   /// Its name, kept in the catalog and part of the name of the copy made before it.
   let name: String
-  /// Refuses a catalog that is not ready for it; reads only.
+  /// Refuses a catalog that is not ready for it; reads only, and a schema that steps before may still be missing in.
   var admit: @Sendable (Database) throws -> Void = { _ in }
   /// What it does, in a transaction of its own.
   let apply: @Sendable (Database) throws -> Void

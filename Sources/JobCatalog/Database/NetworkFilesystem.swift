@@ -1,7 +1,7 @@
 import Foundation
 
-/// Filesystems shared between hosts, on which SQLite's write-ahead log does not work: its index is
-/// memory shared by the processes of one host.
+/// Filesystems shared between hosts, or between a host and its virtual machines, on which SQLite's write-ahead log does
+/// not work: its index is memory shared by the processes of one kernel.
 enum NetworkFilesystem {
   /// Looks for the filesystem that a path is on.
   ///
@@ -18,6 +18,7 @@ enum NetworkFilesystem {
   static let types: Set<String> = [
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "afs", "coda", "ceph", "lustre", "gpfs",
     "beegfs", "orangefs", "pvfs2", "gfs2", "ocfs2", "acfs", "vboxsf", "vmhgfs", "prl_fs",
+    "virtiofs",
     "fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.ceph", "fuse.s3fs", "fuse.rclone",
     "fuse.gcsfuse", "fuse.curlftpfs", "fuse.davfs", "fuse.juicefs", "fuse.moosefs", "fuse.mfs",
     "fuse.goofys", "fuse.blobfuse", "fuse.blobfuse2", "fuse.mount-s3", "fuse.seaweedfs",

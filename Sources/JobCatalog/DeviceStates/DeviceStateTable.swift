@@ -64,7 +64,7 @@ struct DeviceStateTable {
     guard let state = try row.optional("state", as: String.self) else { return nil }
     var stamp: FileStamp?
     if let length = try row.optional("length", as: Int64.self) {
-      stamp = FileStamp(length: length, modified: try row.value("modified"), changed: 0)
+      stamp = FileStamp(length: length, modified: try row.value("modified"))
     }
     var snapshot: SnapshotIdentity?
     if let id = try row.optional("snapshot", as: String.self) {

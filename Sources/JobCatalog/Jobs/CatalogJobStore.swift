@@ -5,7 +5,7 @@ extension Catalog: JobStore {
   /// Enters new jobs of one transaction with status `created`, all or none.
   ///
   /// The first call makes this process a worker.
-  public func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64 {
+  public func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord] {
     let worker = try workers.register()
     return try database.write { db in
       try JobTable(db).insert(jobs, worker: worker, busy: self.busy)
@@ -22,8 +22,8 @@ extension Catalog: JobStore {
   }
 
   /// Records progress alone.
-  public func recordProgress(_ progress: JobProgress, of id: JobID) throws(JobError) {
-    try database.write { db in try JobTable(db).update(progress, of: id) }
+  public func recordProgress(_ progress: JobProgress, of number: Int64) throws(JobError) {
+    try database.write { db in try JobTable(db).update(progress, of: number) }
   }
 
   /// One job that is not dismissed.
@@ -37,8 +37,8 @@ extension Catalog: JobStore {
   }
 
   /// Leaves a verb for the process that runs a job.
-  public func request(_ verb: JobVerb, of id: JobID) throws(JobError) -> Int64 {
-    try database.write { db in try VerbTable(db).insert(verb, of: id) }
+  public func request(_ verb: JobVerb, of number: Int64) throws(JobError) -> Int64 {
+    try database.write { db in try VerbTable(db).insert(verb, of: number) }
   }
 
   /// The outcome of a request.

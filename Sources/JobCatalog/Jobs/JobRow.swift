@@ -34,6 +34,7 @@ struct JobRow: Sendable {
       note: try row.optional("note"),
       arguments: try row.value("arguments"),
       created: Timestamp(microseconds: try row.value("created")))
+    record.number = number
     record.transaction = try row.value("txn")
     record.result = try row.optional("result")
     record.status = try row.name("status")

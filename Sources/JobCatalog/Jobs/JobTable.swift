@@ -13,28 +13,32 @@ struct JobTable {
   ///   - jobs: at least one; their ids must be free and their subjects idle.
   ///   - worker: the process they belong to.
   ///   - busy: the error that names a job in the way of a subject.
-  /// - Returns: the number of the transaction.
+  /// - Returns: the records as they are now, with their numbers and that of the transaction.
   /// - Throws: `JobError` if an id is taken or a subject is busy.
   func insert(
     _ jobs: [JobRecord], worker: Int64, busy: (String, JobRow) -> JobError
-  ) throws -> Int64 {
+  ) throws -> [JobRecord] {
     try db.execute(
       sql: "INSERT INTO job_transaction (created) VALUES (?)",
       arguments: [Clock.now().microseconds])
     let transaction = db.lastInsertedRowID
-    for job in jobs {
+    var stored: [JobRecord] = []
+    for var job in jobs {
       guard try row(job.id) == nil else {
         throw JobError(.conflict, "Job ID '\(job.id)' already in use")
       }
       if let subject = job.subject {
         try occupy(subject, transaction: transaction, busy: busy)
       }
-      try insert(job, transaction: transaction, worker: worker)
+      job.number = try insert(job, transaction: transaction, worker: worker)
+      job.transaction = transaction
+      job.status = .created
+      stored.append(job)
     }
-    return transaction
+    return stored
   }
 
-  private func insert(_ job: JobRecord, transaction: Int64, worker: Int64) throws {
+  private func insert(_ job: JobRecord, transaction: Int64, worker: Int64) throws -> Int64 {
     try db.execute(
       sql: """
         INSERT INTO job (id, type, subject, txn, auto_finalize, auto_dismiss, note, arguments,
@@ -46,7 +50,9 @@ struct JobTable {
         job.note, job.arguments, JobStatus.created.rawValue, job.progress.current,
         job.progress.total, job.created.microseconds, worker,
       ])
-    try StatusTable(db).append(.created, of: db.lastInsertedRowID, at: job.created)
+    let number = db.lastInsertedRowID
+    try StatusTable(db).append(.created, of: number, at: job.created)
+    return number
   }
 
   private func occupy(
@@ -82,15 +88,12 @@ struct JobTable {
     ).map(JobRow.init)
   }
 
-  /// The number of the job of this id that is not dismissed.
-  ///
-  /// - Throws: `JobError` with QEMU's text if there is none.
-  func number(_ id: JobID) throws -> Int64 {
-    let number = try Int64.fetchOne(
-      db, sql: "SELECT seq FROM job WHERE id = ? AND dismissed IS NULL",
-      arguments: [id.description])
-    guard let number else { throw JobError(.notFound, "Job not found") }
-    return number
+  /// The job of this number, if it is not dismissed.
+  func row(number: Int64) throws -> JobRow? {
+    try Row.fetchOne(
+      db, sql: "\(JobRow.selection) WHERE job.seq = ? AND job.dismissed IS NULL",
+      arguments: [number]
+    ).map(JobRow.init)
   }
 
   /// All jobs that are not dismissed, newest first.
@@ -99,9 +102,11 @@ struct JobTable {
       .map(JobRow.init)
   }
 
-  /// Writes a status change and what of the record changes with it.
+  /// Writes a status change and what of the record changes with it, to the job of the record's number.
+  ///
+  /// - Throws: `JobError` with QEMU's text if it is dismissed, whoever has its name now.
   func update(_ job: JobRecord, at time: Timestamp) throws {
-    guard let row = try row(job.id) else { throw JobError(.notFound, "Job not found") }
+    guard let row = try row(number: job.number) else { throw JobError(.notFound, "Job not found") }
     let number = row.number
     if job.status == .null {
       try dismiss(number, at: time)
@@ -149,12 +154,12 @@ struct JobTable {
   }
 
   /// Writes progress alone.
-  func update(_ progress: JobProgress, of id: JobID) throws {
+  func update(_ progress: JobProgress, of number: Int64) throws {
     try db.execute(
       sql: """
         UPDATE job SET progress_current = ?, progress_total = ?
-        WHERE id = ? AND dismissed IS NULL
+        WHERE seq = ? AND dismissed IS NULL
         """,
-      arguments: [progress.current, progress.total, id.description])
+      arguments: [progress.current, progress.total, number])
   }
 }

@@ -8,8 +8,10 @@ struct VerbTable {
   init(_ db: Database) { self.db = db }
 
   /// Leaves a request.
-  func insert(_ verb: JobVerb, of id: JobID) throws -> Int64 {
-    let job = try JobTable(db).number(id)
+  func insert(_ verb: JobVerb, of job: Int64) throws -> Int64 {
+    guard try JobTable(db).row(number: job) != nil else {
+      throw JobError(.notFound, "Job not found")
+    }
     try db.execute(
       sql: "INSERT INTO verb_request (job, verb, created) VALUES (?, ?, ?)",
       arguments: [job, verb.rawValue, Clock.now().microseconds])
@@ -33,15 +35,15 @@ struct VerbTable {
     let rows = try Row.fetchAll(
       db,
       sql: """
-        SELECT verb_request.number, job.id, verb_request.verb
+        SELECT verb_request.number, verb_request.job, job.id, verb_request.verb
         FROM verb_request JOIN job ON job.seq = verb_request.job
         WHERE verb_request.answered IS NULL AND job.worker = ? ORDER BY verb_request.number
         """,
       arguments: [worker])
     return try rows.map { row in
       VerbRequest(
-        number: try row.value("number"), id: try row.checked("id", JobID.init),
-        verb: try row.name("verb"))
+        number: try row.value("number"), job: try row.value("job"),
+        id: try row.checked("id", JobID.init), verb: try row.name("verb"))
     }
   }
 

@@ -1,5 +1,8 @@
 /// Everything the catalog keeps of one job.
 public struct JobRecord: Sendable, Hashable {
+  /// The store's number of it; 0 before it is stored. A name can be taken again after a dismissal, a number never
+  /// is.
+  public var number: Int64 = 0
   /// The job's name; unique among the jobs that are not dismissed.
   public let id: JobID
   /// What it does: `snapshot-save` and so on.

@@ -12,6 +12,7 @@ final class Job: Sendable {
   private static let napNanoseconds: UInt64 = 20_000_000
 
   let id: JobID
+  let number: Int64
   let isAutoFinalized: Bool
   let work: any JobWork
   let meter = ProgressMeter()
@@ -24,6 +25,7 @@ final class Job: Sendable {
   /// Takes over a job that the store has just created.
   init(_ record: JobRecord, work: any JobWork, ledger: JobLedger) {
     id = record.id
+    number = record.number
     isAutoFinalized = record.autoFinalize
     self.work = work
     self.ledger = ledger
@@ -129,7 +131,7 @@ final class Job: Sendable {
   /// Tells the store of the progress if it has not been told for a while.
   func storeProgressIfDue() {
     // Progress may be lost: what the store says of it here is no reason to fail a job.
-    if meter.isStoreDue() { try? ledger.store.recordProgress(meter.progress, of: id) }
+    if meter.isStoreDue() { try? ledger.store.recordProgress(meter.progress, of: number) }
   }
 
   private func pass(untilCompletion: Bool) throws(JobError) {

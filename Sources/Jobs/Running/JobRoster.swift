@@ -35,11 +35,21 @@ final class JobRoster: Sendable {
   /// A job that runs here.
   func live(_ id: JobID) -> Entry? { state.withLock { state in state.live[id] } }
 
+  /// A job that runs here, if it is the one of this record.
+  func live(_ record: JobRecord) -> Entry? {
+    live(record.id).flatMap { $0.job.number == record.number ? $0 : nil }
+  }
+
   /// The jobs that run here.
   var liveIDs: [JobID] { state.withLock { state in Array(state.live.keys) } }
 
   /// A job whose end is not in the store.
   func stranded(_ id: JobID) -> Stranded? { state.withLock { state in state.stranded[id] } }
+
+  /// A job whose end is not in the store, if it is the one of this record.
+  func stranded(_ record: JobRecord) -> Stranded? {
+    stranded(record.id).flatMap { $0.job.number == record.number ? $0 : nil }
+  }
 
   /// Those whose end could not be stored.
   var unstored: [Job] {
@@ -49,9 +59,9 @@ final class JobRoster: Sendable {
   }
 
   /// Those whose commit is in doubt.
-  var inDoubt: [JobID] {
+  var inDoubt: [Job] {
     state.withLock { state in
-      state.stranded.filter { $0.value.storeFailure == nil }.map(\.key)
+      state.stranded.values.filter { $0.storeFailure == nil }.map(\.job)
     }
   }
 
@@ -83,6 +93,9 @@ final class JobRoster: Sendable {
   func forgetStranded(_ id: JobID) {
     state.withLock { state in state.stranded[id] = nil }
   }
+
+  /// Takes out a job that another process has settled.
+  func forget(_ job: Job) { state.withLock { state in remove(job, from: &state) } }
 
   /// How a job ended that ran here; the latest one of that name.
   func ended(_ id: JobID) -> JobRecord? {

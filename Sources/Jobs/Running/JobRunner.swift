@@ -21,7 +21,7 @@ public final class JobRunner: Sendable {
   }
 
   /// Tries once more to decide what a commit that did not come to its end, or a process that has,
-  /// left of a job; may block. It ends in ``JobRunner/conclude(orphan:error:result:)``.
+  /// left of a job; may block. It ends in ``JobRunner/conclude(orphan:numbered:error:result:)``.
   public typealias Settlement = @Sendable (JobRunner, JobID) throws(JobError) -> Void
 
   let ledger: JobLedger
@@ -86,12 +86,9 @@ public final class JobRunner: Sendable {
     for request in requests where !names.insert(request.record.id).inserted {
       throw .jobIDInUse(request.record.id)
     }
-    let number = try ledger.store.insert(requests.map(\.record))
-    let jobs = requests.map { request in
-      var record = request.record
-      record.transaction = number
-      record.status = .created
-      return Job(record, work: request.work, ledger: ledger)
+    let records = try ledger.store.insert(requests.map(\.record))
+    let jobs = zip(records, requests).map { record, request in
+      Job(record, work: request.work, ledger: ledger)
     }
     do {
       try onceCreated()
@@ -119,9 +116,9 @@ public final class JobRunner: Sendable {
   /// stored that it is pending with an error.
   func withLiveProgress(_ record: JobRecord) -> JobRecord {
     var record = record
-    if let entry = roster.live(record.id) {
+    if let entry = roster.live(record) {
       record.progress = entry.job.meter.progress
-    } else if record.status != .concluded, let stranded = roster.stranded(record.id) {
+    } else if record.status != .concluded, let stranded = roster.stranded(record) {
       let snapshot = stranded.job.snapshot
       record.status = .pending
       record.error = snapshot.error ?? stranded.storeFailure
@@ -151,16 +148,21 @@ public final class JobRunner: Sendable {
   ///
   /// - Parameters:
   ///   - id: the job.
+  ///   - number: the job's number, where it is known: a job that has got the name since is another one.
   ///   - error: why it failed; nil if recovery found it done.
   ///   - result: what it did, JSON that this module does not read.
   /// - Throws: ``JobError`` if there is no such job, if it is being run by this process, or from the
   ///   store; steps that were stored stay then, and it can be tried again.
-  public func conclude(orphan id: JobID, error: JobError?, result: String?) throws(JobError) {
-    if roster.live(id) != nil {
+  public func conclude(
+    orphan id: JobID, numbered number: Int64? = nil, error: JobError?, result: String?
+  ) throws(JobError) {
+    if let entry = roster.live(id), number == nil || entry.job.number == number {
       throw JobError(.inUse, "Job '\(id)' is being run by this process")
     }
     try ledger.whileConcluding { () throws(JobError) in
-      guard let record = try ledger.store.job(id) else { throw .jobNotFound }
+      guard let record = try ledger.store.job(id), number == nil || record.number == number else {
+        throw .jobNotFound
+      }
       if record.status == .concluded { return }
       let isDone = error == nil && (record.status == .pending || result != nil)
       var machine = JobStateMachine(record)
@@ -223,7 +225,7 @@ public final class JobRunner: Sendable {
     guard let requests = try? ledger.store.openRequests() else { return }
     for request in requests where !settlingRequests.withLock({ $0.contains(request.number) }) {
       do throws(JobError) {
-        switch try route(request.verb, to: request.id) {
+        switch try route(request.verb, to: request.id, numbered: request.job) {
         case .done: answer(request, with: .accepted)
         case .settle: settle(request)
         // It is being started: it is met the next time.
@@ -255,10 +257,10 @@ public final class JobRunner: Sendable {
 
   /// Lets go of jobs whose commit was in doubt here and that another process has resolved.
   private func forgetResolved() {
-    for id in roster.inDoubt {
+    for job in roster.inDoubt {
       do throws(JobError) {
-        let record = try ledger.store.job(id)
-        if record == nil || record?.status == .concluded { roster.forgetStranded(id) }
+        let record = try ledger.store.job(job.id)
+        if record?.number != job.number || record?.status == .concluded { roster.forget(job) }
       } catch {
         // It is looked at the next time.
       }

@@ -18,7 +18,7 @@ extension JobRunner {
       var last: JobRecord?
       while true {
         let generation = ledger.signal.generation
-        if let record = try ledger.store.job(id) {
+        if let record = try ledger.store.job(id), last == nil || last?.number == record.number {
           last = record
           if try isOver(record, orPending: orPending) { return finalRecord(record) }
         } else {
@@ -35,24 +35,24 @@ extension JobRunner {
   /// Whether the waiting ends with what the store has of a job.
   private func isOver(_ record: JobRecord, orPending: Bool) throws(JobError) -> Bool {
     if record.status == .concluded { return true }
-    if let stranded = roster.stranded(record.id) {
+    if let stranded = roster.stranded(record) {
       if let failure = stranded.storeFailure { throw failure }
       return true
     }
     if record.status == .pending {
       // As long as the job is still held here, a verb would meet it in its commit.
-      if record.error != nil, roster.live(record.id) == nil { return true }
+      if record.error != nil, roster.live(record) == nil { return true }
       if orPending, try isAwaitingFinalize(record) { return true }
     }
     // A job that has ended here since the store was asked is met the next time.
-    let isHere = roster.live(record.id) != nil || roster.ended(record.id)?.created == record.created
+    let isHere = roster.live(record) != nil || roster.ended(record.id)?.number == record.number
     if !isHere, record.worker?.isAlive != true { throw .orphaned(record.id, record.worker) }
     return false
   }
 
   /// What is in the store, or known better here.
   private func finalRecord(_ record: JobRecord) -> JobRecord {
-    if record.status != .concluded, let stranded = roster.stranded(record.id) {
+    if record.status != .concluded, let stranded = roster.stranded(record) {
       return stranded.job.snapshot
     }
     return withLiveProgress(record)
@@ -63,8 +63,9 @@ extension JobRunner {
     of id: JobID, lastKnown: JobRecord?, since firstEvent: Int64
   ) throws(JobError) -> JobRecord {
     // The live job first: it goes from there to the ended ones at once.
-    if let entry = roster.live(id) { return concluded(entry.job.snapshot) }
-    if let record = roster.ended(id), lastKnown == nil || lastKnown?.created == record.created {
+    let live = lastKnown.map { roster.live($0) } ?? roster.live(id)
+    if let live { return concluded(live.job.snapshot) }
+    if let record = roster.ended(id), lastKnown == nil || lastKnown?.number == record.number {
       return record
     }
     guard var record = lastKnown else { throw .jobNotFound }
@@ -79,7 +80,7 @@ extension JobRunner {
   }
 
   private func isAwaitingFinalize(_ record: JobRecord) throws(JobError) -> Bool {
-    if let entry = roster.live(record.id) { return entry.job.isAwaitingFinalize }
+    if let entry = roster.live(record) { return entry.job.isAwaitingFinalize }
     if !record.autoFinalize { return true }
     return try ledger.store.jobs().contains { other in
       other.transaction == record.transaction && !other.autoFinalize

@@ -6,8 +6,8 @@ enum VerbRoute: Sendable {
   case done
   /// Recovery of the job has to be tried again.
   case settle
-  /// The process that runs the job has to be asked.
-  case elsewhere
+  /// The process that runs the job of this number has to be asked.
+  case elsewhere(Int64)
 }
 
 extension JobRunner {
@@ -35,8 +35,10 @@ extension JobRunner {
     switch try route(verb, to: id, because: reason) {
     case .done: return
     case .settle: try await settleOnThread(id)
-    case .elsewhere:
-      try await watching { () async throws(JobError) in try await askWorker(verb, of: id) }
+    case .elsewhere(let number):
+      try await watching { () async throws(JobError) in
+        try await askWorker(verb, of: id, numbered: number)
+      }
     }
   }
 
@@ -61,10 +63,19 @@ extension JobRunner {
   }
 
   /// Does what can be done here and now.
+  ///
+  /// - Parameters:
+  ///   - verb: what to do.
+  ///   - id: the job's name.
+  ///   - number: the job's number, if it is known: a job that has got the name since is another one.
+  ///   - reason: as for ``apply(_:to:because:)``.
+  /// - Returns: what is left to be done.
+  /// - Throws: ``JobError`` as ``apply(_:to:because:)``.
   func route(
-    _ verb: JobVerb, to id: JobID, because reason: String? = nil
+    _ verb: JobVerb, to id: JobID, numbered number: Int64? = nil, because reason: String? = nil
   ) throws(JobError) -> VerbRoute {
     if let entry = roster.live(id), entry.job.status != .concluded, entry.job.status != .null {
+      guard number == nil || entry.job.number == number else { throw .jobNotFound }
       let effect = try entry.job.accept(verb, because: reason)
       if verb == .setSpeed { throw .speedMissing(id) }
       entry.transaction.perform(effect, on: entry.job)
@@ -74,11 +85,14 @@ extension JobRunner {
       roster.forgetStranded(id)
       throw .jobNotFound
     }
+    guard number == nil || record.number == number else { throw .jobNotFound }
     if record.status == .concluded {
-      try applyToConcluded(verb, id)
+      try applyToConcluded(verb, record)
       return .done
     }
-    if roster.stranded(id) == nil, let worker = record.worker, worker.isAlive { return .elsewhere }
+    if roster.stranded(record) == nil, let worker = record.worker, worker.isAlive {
+      return .elsewhere(record.number)
+    }
     if verb == .cancel, record.status == .pending, record.error != nil {
       throw .refused(verb, of: id, in: record.status)
     }
@@ -98,13 +112,15 @@ extension JobRunner {
     roster.forgetStranded(id)
   }
 
-  private func applyToConcluded(_ verb: JobVerb, _ id: JobID) throws(JobError) {
+  private func applyToConcluded(_ verb: JobVerb, _ found: JobRecord) throws(JobError) {
     try ledger.whileConcluding { () throws(JobError) in
-      guard let record = try ledger.store.job(id) else { throw .jobNotFound }
+      guard let record = try ledger.store.job(found.id), record.number == found.number else {
+        throw .jobNotFound
+      }
       var machine = JobStateMachine(record)
       if try machine.accept(verb) == .forget { try machine.transition(to: .null, in: ledger) }
     }
-    roster.forgetStranded(id)
+    if let job = roster.stranded(found)?.job { roster.forget(job) }
   }
 
   private func settleOnThread(_ id: JobID) async throws(JobError) {
@@ -117,15 +133,18 @@ extension JobRunner {
     try outcome.get()
   }
 
-  private func askWorker(_ verb: JobVerb, of id: JobID) async throws(JobError) {
+  private func askWorker(
+    _ verb: JobVerb, of id: JobID, numbered number: Int64
+  ) async throws(JobError) {
     let store = ledger.store
-    let request = try store.request(verb, of: id)
+    let request = try store.request(verb, of: number)
     let lookout = Lookout()
     var endedCount = 0
     while true {
       if lookout.look(at: store) {
         // The record first: a worker that has answered may end right after.
-        let record = try store.job(id)
+        let named = try store.job(id)
+        let record = named?.number == number ? named : nil
         if let answer = try store.answer(to: request) {
           guard case .refused(let error) = answer else { return }
           throw error

@@ -5,21 +5,22 @@
 public protocol JobStore: Sendable {
   /// Enters new jobs of one transaction with status `created`, all or none, and records that status.
   ///
-  /// - Returns: the number of the transaction.
+  /// - Returns: the records as they are stored, with their numbers and that of the transaction.
   /// - Throws: ``JobError``: `Job ID '<id>' already in use` (conflict), a subject that is busy with
   ///   another job that is not concluded (in use, naming that job), or the catalog's own failure.
-  func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64
+  func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord]
 
   /// Records one status change with its time, and everything of the record that changes with it
   /// (progress, error, result, started, concluded). The `worker` is the store's own and not read.
   ///
-  /// A record with the status that is stored already changes the rest and adds no status change.
+  /// The record's number says which job is meant; its name may be another job's by now. A record with the status
+  /// that is stored already changes the rest and adds no status change.
   /// The change to `concluded` is durable when this returns. The change to `null` takes the job
   /// out of `query-jobs` and leaves it in the history.
   func record(_ job: JobRecord, at time: Timestamp) throws(JobError)
 
-  /// Records progress alone; may be lost.
-  func recordProgress(_ progress: JobProgress, of id: JobID) throws(JobError)
+  /// Records progress alone, of the job of a number; may be lost.
+  func recordProgress(_ progress: JobProgress, of number: Int64) throws(JobError)
 
   /// One job that is not dismissed, of whatever process; nil if there is none.
   func job(_ id: JobID) throws(JobError) -> JobRecord?
@@ -27,10 +28,10 @@ public protocol JobStore: Sendable {
   /// All jobs that are not dismissed, newest first.
   func jobs() throws(JobError) -> [JobRecord]
 
-  /// Leaves a verb for the process that runs a job.
+  /// Leaves a verb for the process that runs the job of a number.
   ///
   /// - Returns: the request's number, for ``answer(to:)``.
-  func request(_ verb: JobVerb, of id: JobID) throws(JobError) -> Int64
+  func request(_ verb: JobVerb, of number: Int64) throws(JobError) -> Int64
 
   /// The outcome of a request: nil while it is open, else the error text or success.
   func answer(to request: Int64) throws(JobError) -> VerbAnswer?
@@ -56,14 +57,17 @@ public protocol JobStore: Sendable {
 public struct VerbRequest: Sendable, Hashable {
   /// The request's number.
   public let number: Int64
-  /// The job meant.
+  /// The number of the job meant.
+  public let job: Int64
+  /// Its name.
   public let id: JobID
   /// What is asked.
   public let verb: JobVerb
 
   /// Makes a request.
-  public init(number: Int64, id: JobID, verb: JobVerb) {
+  public init(number: Int64, job: Int64, id: JobID, verb: JobVerb) {
     self.number = number
+    self.job = job
     self.id = id
     self.verb = verb
   }

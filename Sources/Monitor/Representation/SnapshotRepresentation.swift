@@ -37,7 +37,8 @@ extension SnapshotListing.Device {
       .init("node", .string(node.description)), .init("id", .string(id)),
       .init("vm-state-size", QMPValue(vmStateSize)), .init("disk-size", QMPValue(diskSize)),
     ]
-    return .object(members + (space?.members ?? []))
+    return .object(
+      members + (space?.members ?? []) + (hasMarker ? [.init("x-marker", .bool(true))] : []))
   }
 
   fileprivate static let schema = SchemaObject(
@@ -45,6 +46,7 @@ extension SnapshotListing.Device {
     [
       .required("node", .string), .required("id", .string),
       .required("vm-state-size", .unsigned), .required("disk-size", .unsigned),
+      .optional("x-marker", .boolean),
     ] + SnapshotSpace.schemaMembers)
 }
 

@@ -31,14 +31,30 @@ public struct StoredImages: MachineImages {
   public func snapshots(
     of machine: Machine, on devices: [String]?, withSpace: Bool
   ) throws(JobError) -> [SnapshotListing] {
-    try machine.snapshots(on: devices, withSpace: withSpace)
+    try explaining(machine) { () throws(JobError) in
+      try machine.snapshots(on: devices, withSpace: withSpace)
+    }
   }
 
   /// Where disks may differ between two points in time.
   public func differences(
     on machine: Machine, from old: String, to new: String?, devices: [String]?
   ) throws(JobError) -> [DiskDifferences] {
-    try machine.differences(from: old, to: new, on: devices)
+    try explaining(machine) { () throws(JobError) in
+      try machine.differences(from: old, to: new, on: devices)
+    }
+  }
+
+  /// Reads; a commit that is not finished is told as every command tells it.
+  private func explaining<Value>(
+    _ machine: Machine, _ body: () throws(JobError) -> Value
+  ) throws(JobError) -> Value {
+    do throws(JobError) {
+      return try body()
+    } catch {
+      guard error.kind == .conflict else { throw error }
+      throw access.pendingCommit(on: machine.nodes.map(\.path)) ?? error
+    }
   }
 
   /// The work of a snapshot job.
@@ -132,15 +148,16 @@ public struct StoredImages: MachineImages {
 
   /// Creates an empty image.
   public func create(_ path: String, _ options: CreateOptions) throws(JobError) {
-    try Self.converting { () throws(Qcow2Error) in try Image.create(path, options) }
+    try Self.converting { () throws(Qcow2Error) in
+      try Image.create(path, options, access: access.files)
+    }
   }
 
   /// Removes an image.
   public func remove(_ path: String) throws(JobError) {
     try Self.converting { () throws(Qcow2Error) in
-      let files = PosixFileAccess()
-      try files.remove(path)
-      try files.synchronizeDirectory(of: path)
+      try access.files.remove(path)
+      try access.files.synchronizeDirectory(of: path)
     }
   }
 

@@ -11,7 +11,13 @@ extension Image {
   ///   (exit code 1); what the checkpoint throws.
   public func check(_ checkpoint: Checkpoint = { _ in }) throws -> CheckReport {
     do {
-      return try ImageCheck(self, checkpoint).report
+      var report = try ImageCheck(self, checkpoint).report
+      if hasMarker {
+        report.messages.append(
+          "Warning: the image has the marker bit of an earlier snapjob. qemu-img check -r would delete its "
+            + "snapshots; snapjob recover, and any snapjob command that changes the image, takes it away")
+      }
+      return report
     } catch let error as Qcow2Error {
       throw error.in(path)
     }

@@ -20,7 +20,7 @@ public protocol ImageFile: AnyObject, Sendable {
   /// Its length now, in bytes.
   func length() throws(Qcow2Error) -> Int64
 
-  /// Its length and times now.
+  /// Its length and time of modification now.
   func stamp() throws(Qcow2Error) -> FileStamp
 
   /// The bytes that it occupies now; less than its length if it has holes.

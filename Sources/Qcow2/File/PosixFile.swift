@@ -87,13 +87,12 @@ public final class PosixFile: ImageFile {
     return Int64(clamping: byteCount)
   }
 
-  /// Its length and times now.
+  /// Its length and time of modification now.
   public func stamp() throws(Qcow2Error) -> FileStamp {
     let status = try status()
     return FileStamp(
       length: isBlockDevice ? try length() : status.size,
-      modified: Self.nanoseconds(status.rawValue.st_mtim),
-      changed: Self.nanoseconds(status.rawValue.st_ctim))
+      modified: Self.nanoseconds(status.rawValue.st_mtim))
   }
 
   /// The bytes that it occupies now; all of them on a block device.

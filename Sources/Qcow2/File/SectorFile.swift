@@ -86,7 +86,7 @@ public final class SectorFile: Sendable {
     }
   }
 
-  /// Length and times of the file now; nil of a block device, which has none.
+  /// Length and time of modification of the file now; nil of a block device, which has none.
   public func stamp() throws(Qcow2Error) -> FileStamp? {
     do { return file.isBlockDevice ? nil : try file.stamp() } catch { throw error.in(path) }
   }

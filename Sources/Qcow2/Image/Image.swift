@@ -91,8 +91,6 @@ public final class Image: Sendable {
   public var hasMarker: Bool { header.autoclear.contains(.marker) }
   /// Whether it lies on a block device.
   public var isBlockDevice: Bool { file.isBlockDevice }
-  /// Length and times of the file now.
-  public func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
 
   /// Lets go of the locks before the last reference is gone.
   public func unlock() { lock.release() }
@@ -202,7 +200,13 @@ extension Image {
           + "; check the path, or make an image with: snapjob node create")
     }
     if let fence = FirstSector(onDisk: start).fenceMark { throw .commitPending(fence) }
-    let clusterSize = 1 << Int(try Header(decodingStart: start).clusterBits)
+    let header = try Header(decodingStart: start)
+    guard !header.incompatible.contains(.commitPending) else {
+      throw .conflict(
+        "a commit is pending on it, but its fence cannot be read: it is of a later snapjob, or damaged. Finish "
+          + "it with the version and the catalog that made it: snapjob recover")
+    }
+    let clusterSize = 1 << Int(header.clusterBits)
     let cluster = try file.readZeroPadded(byteCount: max(clusterSize, start.count), at: 0)
     let area = try HeaderArea(decoding: cluster)
     try area.checkIncompatibleFeatures()

@@ -43,6 +43,11 @@ struct ListCommand: Verb {
         ]))
     }
     session.output.json(snapshots)
+    for node in Self.markedNodes(snapshots.elements) {
+      session.output.note(
+        "\(node): the image has the marker bit of an earlier snapjob: no qemu-img check -r before that is gone, "
+          + "which would delete its snapshots. Take it away with: snapjob recover")
+    }
     let table = Self.table(snapshots.elements, showsMachine: allMachines, showsSizes: sizes)
     if table.isEmpty {
       if !session.output.isJSON { session.output.note("no snapshots") }
@@ -50,6 +55,12 @@ struct ListCommand: Verb {
       session.output.table(table)
     }
     return .done
+  }
+
+  /// The nodes whose images have the marker bit of an earlier version.
+  private static func markedNodes(_ snapshots: [QMPValue]) -> [String] {
+    let devices = snapshots.flatMap { $0["devices"]?.elements ?? [] }
+    return Set(devices.filter { $0.isTrue("x-marker") }.map { $0.text("node") }).sorted()
   }
 
   /// The snapshots for people; the column NOTE is there if any has one.

@@ -66,17 +66,20 @@ public struct CommitRow: Sendable, Hashable {
   public let isConfirmed: [Bool]
   /// The process that made it.
   public let workerPID: Int32
+  /// The numbers of its jobs, whose names may be other jobs' by now.
+  public let jobNumbers: [JobID: Int64]
 
   /// Makes a row.
   public init(
     intent: CommitIntent, decision: CommitDecision?, isSettled: Bool, isConfirmed: [Bool],
-    workerPID: Int32
+    workerPID: Int32, jobNumbers: [JobID: Int64] = [:]
   ) {
     self.intent = intent
     self.decision = decision
     self.isSettled = isSettled
     self.isConfirmed = isConfirmed
     self.workerPID = workerPID
+    self.jobNumbers = jobNumbers
   }
 
   /// Whether all of it is over.

@@ -169,7 +169,9 @@ final class CommitRun: AnnouncedCommit {
       }
       StopPoint.afterRecord.reach()
     case .giveBack(let index): try images[index].undo()
-    case .writeUndone: _ = try log.decide(.undone, intent.id)
+    case .writeUndone:
+      try log.settle(
+        intent.id, CommitSettlement(.undone, confirmed: Set(files.indices), isDurable: true))
     case .settle:
       StopPoint.beforeSettle.reach()
       try log.settle(

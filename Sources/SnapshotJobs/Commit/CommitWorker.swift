@@ -17,7 +17,7 @@ struct CommitWorker: Sendable, Hashable {
     case writeRecord
     /// Give back the clusters that prepare has written.
     case giveBack(Int)
-    /// Enter into the catalog that the commit does not happen, durably.
+    /// Enter into the catalog that the commit does not happen and nothing is left to do, durably.
     case writeUndone
     /// Do what recovery does with the commit, under the locks that are held.
     case recover

@@ -26,6 +26,8 @@ struct PresentState {
 
   /// What the images' notes say, one element for each member; nil for nothing.
   let notes: [DeviceStateNote?]
+  /// The commits that the notes are of; nil where there is none.
+  let commits: [CommitID?]
   /// What their files looked like before anything was written, where a state that waits goes with them.
   let stamps: [FileStamp?]
   private let members: [OpenImages.Member]
@@ -43,15 +45,17 @@ struct PresentState {
   init(_ members: [OpenImages.Member], log: any CommitLog) throws(JobError) {
     self.members = members
     directory = log.stagedStateDirectory
-    let kept = try log.deviceStates(of: members.compactMap { $0.image.lastCommit })
-    let found = members.map { member in
-      member.image.findNote(in: member.image.lastCommit.flatMap { kept[$0] } ?? CommitNotes())
+    // What another catalog's jobs have done since shows as any other program's writes do.
+    let kept = try log.deviceStates(of: members.flatMap(\.image.carriedCommits))
+    commits = members.map { member in member.image.carriedCommits.first { kept[$0] != nil } }
+    let found = zip(members, commits).map { member, commit in
+      member.image.findNote(in: commit.flatMap { kept[$0] } ?? CommitNotes())
     }
     let notes = found.map(\.note)
     self.notes = notes
     originals = found.map(\.original)
     stamps = zip(members, notes).map { member, note in
-      note?.file == nil || member.image.isBlockDevice ? nil : try? member.image.stamp()
+      note?.file == nil ? nil : try? member.image.sectorFile.stamp()
     }
   }
 
@@ -108,6 +112,9 @@ struct PresentState {
 
   private func name(_ index: Int) -> NodeName { members[index].node.name }
 
+  /// A member's file.
+  func path(_ index: Int) -> String { members[index].image.path }
+
   /// Why a member is not any more what its note is about; nil if it is.
   private func obstacle(_ index: Int, _ note: DeviceStateNote) -> String? {
     let image = members[index].image
@@ -116,7 +123,7 @@ struct PresentState {
       guard let noted = note.stamp else {
         return "it is not known whether another program has written to \(image.path) since"
       }
-      return stamps[index]?.hasSameContent(as: noted) == true ? nil : written
+      return stamps[index] == noted ? nil : written
     }
     guard let position = note.snapshot?.position(in: image.snapshots) else {
       return note.isKeeper
@@ -186,6 +193,11 @@ extension Image {
     }
     return notes.notes.first.map { .aboutOriginal(path: $0.path) } ?? .nothing
   }
+}
+
+extension Image {
+  /// The commits by which notes are found: the last one, and the last of another catalog before.
+  fileprivate var carriedCommits: [CommitID] { [mark?.last, mark?.previous].compactMap { $0 } }
 }
 
 extension String {

@@ -19,8 +19,8 @@ struct StateTransition {
   init(from present: PresentState, _ members: [OpenImages.Member], to notes: [DeviceStateNote?]) {
     self.notes = notes
     staged = members.indices.map { index in
-      guard let commit = members[index].image.lastCommit, let note = present.notes[index],
-        let stamp = present.stamps[index], note.stamp.map(stamp.hasSameContent) == true
+      guard let commit = present.commits[index], let note = present.notes[index],
+        let stamp = present.stamps[index], note.stamp == stamp
       else { return nil }
       return StagedStateStamp(commit: commit, path: note.path, old: note.stamp, new: stamp)
     }
@@ -60,7 +60,9 @@ extension PresentState {
   ) throws(JobError) -> Carried {
     var result = Carried(notes: notes.map { _ in nil })
     for (index, draft) in drafts.enumerated() {
-      guard let draft, !draft.changesGuestData, var note = notes[index] else { continue }
+      guard let draft, !draft.changesGuestData, var note = noteOfNextCommit(index) else {
+        continue
+      }
       let image = members[index].image
       if let snapshot = note.snapshot, let position = snapshot.position(in: image.snapshots) {
         do throws(Qcow2Error) {
@@ -73,14 +75,20 @@ extension PresentState {
           throw JobError(error, node: members[index].node.name.description)
         }
       }
-      note.path = image.path
-      // It is noted anew once the change is there; where it did not fit, it never will.
-      if let noted = note.stamp, stamps[index]?.hasSameContent(as: noted) == true {
-        note.stamp = nil
-      }
       result.notes[index] = note
     }
     return result
+  }
+
+  /// What an image goes on with under another commit that leaves its snapshots and what the guest sees as they are;
+  /// nil for nothing.
+  ///
+  /// Length and time of the file are noted anew once that commit is there; where they do not fit now, they never will.
+  func noteOfNextCommit(_ index: Int) -> DeviceStateNote? {
+    guard var note = notes[index] else { return nil }
+    note.path = path(index)
+    if let stamp = stamps[index], note.stamp == stamp { note.stamp = nil }
+    return note
   }
 }
 

@@ -1,4 +1,4 @@
-internal import Jobs
+public import Jobs
 internal import Qcow2
 
 /// The images of a job's nodes, open and locked.
@@ -72,6 +72,12 @@ struct OpenImages: Sendable {
 }
 
 extension ImageAccess {
+  /// What to tell whoever could not read some images because a commit on them is not finished; nil if that is not
+  /// the reason.
+  public func pendingCommit(on paths: [String]) -> JobError? {
+    CommitGate(log: log, files: files).refusal(concerning: paths)
+  }
+
   /// Opens an image; a fence of this catalog's own that whoever changes it meets is resolved first.
   ///
   /// - Parameters:

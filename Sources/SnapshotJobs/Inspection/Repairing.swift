@@ -18,12 +18,12 @@ extension ImageAccess {
       let member = OpenImages.Member(
         node: Node(name: try NodeName("image"), path: path), image: image)
       // What the guest sees stays as it is, and so does the device state that goes with it.
-      let note = try PresentState([member], log: log).notes[0]
+      let note = try PresentState([member], log: log).noteOfNextCommit(0)
       return try image.repair(scope) { prepared in
-        try ImageCommitter(log: log).commit(
-          PreparedSnapshots.Member(
-            node: member.node, prepared: prepared, deviceState: note, staged: nil),
-          access: files)
+        let member = PreparedSnapshots.Member(
+          node: member.node, prepared: prepared, deviceState: note, staged: nil)
+        try ImageCommitter(log: log).commit(member, access: files)
+        StagedStates.note([member.finished].compactMap { $0 }, in: log)
       }
     } catch let error as Qcow2Error {
       throw error.in(path)

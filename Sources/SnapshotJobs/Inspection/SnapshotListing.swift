@@ -21,6 +21,9 @@ public struct SnapshotListing: Sendable, Hashable {
     public let vmClockNanoseconds: UInt64
     /// The room that it takes in the image; nil if that was not asked for.
     public var space: SnapshotSpace?
+    /// Whether the image has the marker bit of an earlier snapjob, with which `qemu-img check -r` deletes its
+    /// snapshots.
+    public var hasMarker = false
 
     fileprivate var date: (Int64, UInt32) { (dateSeconds, dateNanoseconds) }
   }
@@ -99,7 +102,8 @@ extension Node {
           node: name, id: snapshot.id, vmStateSize: snapshot.vmStateSize,
           diskSize: snapshot.diskSize, dateSeconds: Int64(snapshot.dateSeconds),
           dateNanoseconds: snapshot.dateNanoseconds,
-          vmClockNanoseconds: snapshot.vmClockNanoseconds, space: space?[position])
+          vmClockNanoseconds: snapshot.vmClockNanoseconds, space: space?[position],
+          hasMarker: image.hasMarker)
         return (snapshot.nameBytes, device)
       }
     }

@@ -105,6 +105,8 @@ extension CommitRecovery {
     let recovery: CommitRecovery
     var claim: CommitClaim?
     var places: [MemberPlace?]
+    /// The images from which the fence was taken for their new state.
+    var unfenced: Set<Int> = []
     var failure: JobError?
 
     private var log: any CommitLog { recovery.log }
@@ -145,6 +147,8 @@ extension CommitRecovery {
           at: index)
       case .write(let sector, let index, let source):
         try write(intent.members[source].sectors[sector], index)
+        unfenced.remove(index)
+        if sector == .after, source == index { unfenced.insert(index) }
         worker.succeeded(action)
       case .rewrite(let index):
         guard let file = places[index]?.file, let sector = try Self.converting({ () throws(Qcow2Error) in try file.read() })
@@ -154,9 +158,9 @@ extension CommitRecovery {
       case .synchronize(let index):
         let file = places[index]?.file
         try Self.converting { () throws(Qcow2Error) in try file?.synchronize() }
+        noteStagedState(of: index)
         worker.succeeded(action)
       case .settle(let decision):
-        noteStagedStates(worker)
         try log.settle(intent.id, settlement(decision, worker))
         worker.succeeded(action)
       }
@@ -211,8 +215,10 @@ extension CommitRecovery {
         note: CommitReport(row, worker.outcomes).jobFailure(decision)?.message, isDurable: true)
     }
 
-    /// Notes what was finished of a commit that stays open.
+    /// Notes what was finished of a commit that stays open. An image alone says itself what became of the commit,
+    /// so that it is judged until that is entered.
     func noteConfirmed(_ worker: RecoveryWorker) throws(JobError) {
+      guard intent.members.count > 1 else { return }
       let confirmed = Self.confirmed(worker)
       if !confirmed.isEmpty { try log.confirm(confirmed, of: intent.id) }
     }
@@ -223,17 +229,17 @@ extension CommitRecovery {
       return Set(worker.outcomes.indices.filter { worker.outcomes[$0] == .confirmed || isUnknown })
     }
 
-    /// What the files look like now, for a state that waits: nobody has written to them before recovery did.
-    private func noteStagedStates(_ worker: RecoveryWorker) {
-      guard worker.decision == .record else { return }
+    /// Notes what a file looks like for a state that waits. Only the fence has kept others from writing to it since
+    /// the commit; of an image that was found published nobody can tell. The worker itself notes it as it ends.
+    private func noteStagedState(of index: Int) {
+      guard unfenced.contains(index), !recovery.isWorker,
+        let stamp = try? places[index]?.file?.stamp()
+      else { return }
       StagedStates.note(
-        worker.outcomes.indices.compactMap { index in
-          guard worker.outcomes[index] == .confirmed,
-            let stamp = try? places[index]?.file?.stamp()
-          else { return nil }
-          return StagedStateStamp(
+        [
+          StagedStateStamp(
             commit: intent.id, path: intent.members[index].path, old: nil, new: stamp)
-        }, in: log)
+        ], in: log)
     }
 
     private static func converting<Value>(

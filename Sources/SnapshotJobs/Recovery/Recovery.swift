@@ -101,7 +101,11 @@ public struct Recovery: Sendable {
     let unfinished = Set(findings.flatMap(\.jobs))
     for record in jobs where !unfinished.contains(record.id) && (job == nil || job == record.id) {
       guard record.status != .concluded, !(record.worker?.isAlive ?? false) else { continue }
-      if let finding = try concludeOrphan(record, dryRun: dryRun) { findings.append(finding) }
+      do {
+        if let finding = try concludeOrphan(record, dryRun: dryRun) { findings.append(finding) }
+      } catch  where error.kind == .notFound && job == nil {
+        // Somebody has settled and dismissed it meanwhile.
+      }
     }
     if job == nil, !dryRun { try clean() }
     return findings
@@ -199,7 +203,10 @@ public struct Recovery: Sendable {
         .general,
         "The process that ran the job\(process) ended before its commit; no disk was changed")
     }
-    if !dryRun { try runner.conclude(orphan: record.id, error: error, result: nil) }
+    if !dryRun {
+      try runner.conclude(
+        orphan: record.id, numbered: record.number, error: error, result: nil)
+    }
     return Finding(
       jobs: [record.id], outcome: error?.message ?? "The job had done its work.", images: [],
       isResolved: true, obstacle: nil)
@@ -211,12 +218,12 @@ public struct Recovery: Sendable {
     let id = record.id
     switch outcome {
     case .done(let result):
-      try runner.conclude(orphan: id, error: nil, result: result)
+      try runner.conclude(orphan: id, numbered: record.number, error: nil, result: result)
       return Finding(
         jobs: [id], outcome: "The running machine had done it.", images: [], isResolved: true,
         obstacle: nil)
     case .failed(let error):
-      try runner.conclude(orphan: id, error: error, result: nil)
+      try runner.conclude(orphan: id, numbered: record.number, error: error, result: nil)
       return Finding(
         jobs: [id], outcome: error.message, images: [], isResolved: true, obstacle: nil)
     case .inDoubt(let error):
@@ -247,7 +254,7 @@ public struct Recovery: Sendable {
         isResolved: false, obstacle: obstacle)
     case .settled(let decision):
       let failure = report.jobFailure(decision)
-      if !row.isSettled { try conclude(row.intent.jobs, failure) }
+      if !row.isSettled { try conclude(row, failure) }
       return Finding(
         jobs: row.intent.jobs, outcome: report.sentence(decision), images: report.images,
         isResolved: true, obstacle: failure?.kind == .conflict ? failure : nil)
@@ -271,10 +278,11 @@ public struct Recovery: Sendable {
       obstacle: obstacle)
   }
 
-  private func conclude(_ jobs: [JobID], _ failure: JobError?) throws(JobError) {
-    for id in jobs {
+  private func conclude(_ row: CommitRow, _ failure: JobError?) throws(JobError) {
+    for id in row.intent.jobs {
       do {
-        try runner.conclude(orphan: id, error: failure, result: nil)
+        try runner.conclude(
+          orphan: id, numbered: row.jobNumbers[id], error: failure, result: nil)
       } catch  where error.kind == .notFound {
         // The job was dismissed; its commit is settled all the same.
       }

@@ -129,17 +129,16 @@ struct PreparedSnapshots: PreparedWork {
 extension PreparedSnapshots.Member {
   /// What the image's file looks like once the change is undone, for the state that waits for the next save.
   fileprivate var undone: StagedStateStamp? {
-    guard let staged, let stamp = try? prepared.image.stamp() else { return nil }
+    guard let staged, let stamp = try? prepared.image.sectorFile.stamp() else { return nil }
     return StagedStateStamp(
       commit: staged.commit, path: staged.path, old: staged.old, new: stamp)
   }
 
   /// What the image's file looks like once the change is there, for the state that waits for the next save.
-  fileprivate var finished: StagedStateStamp? {
+  var finished: StagedStateStamp? {
     guard let note = deviceState, note.file != nil, note.stamp == nil,
-      !prepared.image.isBlockDevice,
       let commit = (try? prepared.image.sectorFile.read())?.mark?.last,
-      let stamp = try? prepared.image.stamp()
+      let stamp = try? prepared.image.sectorFile.stamp()
     else { return nil }
     return StagedStateStamp(commit: commit, path: note.path, old: nil, new: stamp)
   }

@@ -90,7 +90,7 @@ struct CancelTests {
     #expect(
       shop.catalog.trail(of: "a")
         == [.created, .running, .waiting, .pending, .aborting, .concluded])
-    #expect(shop.diary.entries == ["prepare a", "prepared a", "undo a"])
+    #expect(shop.diary.entries == ["prepare a", "prepared a", "call off a", "undo a"])
   }
 
   @Test("An undo that stays incomplete is part of the error")

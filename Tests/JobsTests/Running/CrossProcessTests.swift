@@ -84,8 +84,7 @@ struct CrossProcessTests {
   func jobEnds() async throws {
     let there = Workshop(catalog: catalog, worker: 2)
     let other = catalog.store(ofWorker: 7)
-    var record = try toyRecord("a", status: .aborting)
-    catalog.leave(record, worker: 7)
+    var record = catalog.leave(try toyRecord("a", status: .aborting), worker: 7)
     let id = record.id
     async let answer = refusal { () async throws(JobError) in
       try await there.runner.apply(.cancel, to: id)
@@ -100,8 +99,7 @@ struct CrossProcessTests {
   func dismissedElsewhere() async throws {
     let there = Workshop(catalog: catalog, worker: 2)
     let other = catalog.store(ofWorker: 7)
-    var record = try toyRecord("a", status: .running)
-    catalog.leave(record, worker: 7)
+    var record = catalog.leave(try toyRecord("a", status: .running), worker: 7)
     let id = record.id
     let waiting = Task { try await there.runner.wait(for: id) }
     try await eventually("somebody waits") { there.runner.isWatched }
@@ -112,6 +110,50 @@ struct CrossProcessTests {
     }
     let end = try await waiting.value
     #expect(end.status == .concluded)
+    #expect(end.error != nil)
+  }
+
+  @Test("A verb for a job that is gone never meets the one that has its name now")
+  func reusedName() async throws {
+    let here = Workshop(catalog: catalog, worker: 1)
+    let other = catalog.store(ofWorker: 2)
+    let id = try JobID("a")
+    try here.runner.start([try here.request("a", autoFinalize: false)])
+    let first = try await here.runner.wait(for: id, orPending: true)
+    try await here.runner.apply(.finalize, to: id)
+    _ = try await here.runner.wait(for: id)
+    try await here.runner.apply(.dismiss, to: id)
+    try here.runner.start([try here.request("a", autoFinalize: false)])
+    let second = try await here.runner.wait(for: id, orPending: true)
+    #expect(second.number != first.number)
+    #expect(throws: JobError.jobNotFound) {
+      try here.runner.route(.cancel, to: id, numbered: first.number)
+    }
+    #expect(throws: JobError.jobNotFound) { _ = try other.request(.cancel, of: first.number) }
+    #expect(throws: JobError.jobNotFound) {
+      try here.runner.conclude(orphan: id, numbered: first.number, error: nil, result: nil)
+    }
+    #expect(try here.runner.jobs().map(\.status) == [.pending])
+    try await here.runner.apply(.finalize, to: id)
+    #expect(try await here.runner.wait(for: id).error == nil)
+  }
+
+  @Test("Waiting for a job ends with it, though another one has got its name")
+  func waitingForOneOfTwo() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let other = catalog.store(ofWorker: 7)
+    var record = catalog.leave(try toyRecord("a", status: .running), worker: 7)
+    let id = record.id
+    let waiting = Task { try await there.runner.wait(for: id) }
+    try await eventually("somebody waits") { there.runner.isWatched }
+    try await Task.sleep(for: .milliseconds(20))
+    for status in [JobStatus.aborting, .concluded, .null] {
+      record.status = status
+      try other.record(record, at: .now())
+    }
+    catalog.leave(try toyRecord("a", status: .running), worker: 7)
+    let end = try await waiting.value
+    #expect(end.number == record.number)
     #expect(end.error != nil)
   }
 

@@ -56,8 +56,7 @@ struct JobPermissionsTests {
       #expect(throws: JobError.notPaused) { try machine.accept(.resume) }
     }
     let catalog = ToyCatalog()
-    let record = try toyRecord("job", status: .running)
-    catalog.leave(record, worker: 1)
+    let record = catalog.leave(try toyRecord("job", status: .running), worker: 1)
     var machine = JobStateMachine(record)
     _ = try machine.accept(.pause)
     try machine.transition(to: .waiting, in: JobLedger(store: catalog.store(ofWorker: 1)))

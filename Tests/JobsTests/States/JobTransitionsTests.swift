@@ -42,8 +42,7 @@ struct JobTransitionsTests {
     for pair in Self.pairs {
       let catalog = ToyCatalog()
       let store = catalog.store(ofWorker: 1)
-      let record = try toyRecord("job", status: pair.from)
-      catalog.leave(record, worker: 1)
+      let record = catalog.leave(try toyRecord("job", status: pair.from), worker: 1)
       var machine = JobStateMachine(record)
       let label: Comment = "\(pair.from) to \(pair.to)"
       do throws(JobError) {
@@ -80,8 +79,7 @@ struct JobTransitionsTests {
   @Test("A step that the store cannot keep is not taken")
   func storeFailure() throws {
     let catalog = ToyCatalog()
-    let record = try toyRecord("job", status: .created)
-    catalog.leave(record, worker: 1)
+    let record = catalog.leave(try toyRecord("job", status: .created), worker: 1)
     catalog.refuse { _ in JobError(.catalog, "read-only") }
     var machine = JobStateMachine(record)
     let ledger = JobLedger(store: catalog.store(ofWorker: 1))
@@ -96,8 +94,7 @@ struct JobTransitionsTests {
   @Test("The first step to running and the one to concluded note their time, resuming does not")
   func times() throws {
     let catalog = ToyCatalog()
-    let record = try toyRecord("job", status: .created)
-    catalog.leave(record, worker: 1)
+    let record = catalog.leave(try toyRecord("job", status: .created), worker: 1)
     var machine = JobStateMachine(record)
     let ledger = JobLedger(store: catalog.store(ofWorker: 1))
     try machine.transition(to: .running, in: ledger)

@@ -8,6 +8,7 @@ final class ToyCatalog: Sendable {
     var requests: [(worker: Int64, request: VerbRequest)] = []
     var answers: [Int64: VerbAnswer] = [:]
     var transactions: Int64 = 0
+    var jobCount: Int64 = 0
     var writes: [Int64: Int64] = [:]
     var progressWrites: [JobProgress] = []
     var deadWorkers: Set<Int64> = []
@@ -49,12 +50,15 @@ final class ToyCatalog: Sendable {
 
   var progressWrites: [JobProgress] { state.withLock { state in state.progressWrites } }
 
-  /// Puts a record in as an earlier process may have left it.
-  func leave(_ record: JobRecord, worker: Int64) {
+  /// Puts a record in as an earlier process may have left it, and returns it with its number.
+  @discardableResult func leave(_ record: JobRecord, worker: Int64) -> JobRecord {
     state.withLock { state in
       var record = record
       record.worker = WorkerInfo(id: worker, pid: 4711, uid: 0, isAlive: true)
+      state.jobCount += 1
+      record.number = state.jobCount
       state.jobs.insert(record, at: 0)
+      return record
     }
   }
 }
@@ -64,27 +68,31 @@ struct ToyStore: JobStore {
   let catalog: ToyCatalog
   let worker: Int64
 
-  func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64 {
+  func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord] {
     try write { state throws(JobError) in
       for job in jobs where state.jobs.contains(where: { $0.id == job.id }) {
         throw .jobIDInUse(job.id)
       }
       state.transactions += 1
+      var stored: [JobRecord] = []
       for var job in jobs {
+        state.jobCount += 1
+        job.number = state.jobCount
         job.status = .created
         job.transaction = state.transactions
         job.worker = WorkerInfo(id: worker, pid: Int32(worker), uid: 0, isAlive: true)
         state.jobs.insert(job, at: 0)
         note(job, at: job.created, in: &state)
+        stored.append(job)
       }
-      return state.transactions
+      return stored
     }
   }
 
   func record(_ job: JobRecord, at time: Timestamp) throws(JobError) {
     try write { state throws(JobError) in
       if let error = state.refusal(job) { throw error }
-      guard let index = state.jobs.firstIndex(where: { $0.id == job.id }) else {
+      guard let index = state.jobs.firstIndex(where: { $0.number == job.number }) else {
         throw .jobNotFound
       }
       let old = state.jobs[index]
@@ -96,10 +104,10 @@ struct ToyStore: JobStore {
     }
   }
 
-  func recordProgress(_ progress: JobProgress, of id: JobID) throws(JobError) {
+  func recordProgress(_ progress: JobProgress, of number: Int64) throws(JobError) {
     try write { state throws(JobError) in
       state.progressWrites.append(progress)
-      if let index = state.jobs.firstIndex(where: { $0.id == id }) {
+      if let index = state.jobs.firstIndex(where: { $0.number == number }) {
         state.jobs[index].progress = progress
       }
     }
@@ -121,13 +129,14 @@ struct ToyStore: JobStore {
     }
   }
 
-  func request(_ verb: JobVerb, of id: JobID) throws(JobError) -> Int64 {
+  func request(_ verb: JobVerb, of job: Int64) throws(JobError) -> Int64 {
     try write { state throws(JobError) in
-      guard let job = state.jobs.first(where: { $0.id == id }), let worker = job.worker else {
+      guard let job = state.jobs.first(where: { $0.number == job }), let worker = job.worker else {
         throw .jobNotFound
       }
       let number = Int64(state.requests.count + 1)
-      state.requests.append((worker.id, VerbRequest(number: number, id: id, verb: verb)))
+      let request = VerbRequest(number: number, job: job.number, id: job.id, verb: verb)
+      state.requests.append((worker.id, request))
       return number
     }
   }

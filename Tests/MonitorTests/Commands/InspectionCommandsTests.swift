@@ -149,6 +149,35 @@ import Testing
   }
 
   @Test(
+    "A commit whose image is missing waits for it, and forcing it forward changes nothing",
+    arguments: ["{}", #"{"force": "forward"}"#, #"{"dry-run": true}"#, #"{"id": "left"}"#])
+  func waitsForAnImage(arguments: String) async throws {
+    let job = try JobID("left")
+    let house = House(
+      commits: MemoryCommits(rows: [.left(by: job, on: "/nowhere/disk0.qcow2")]))
+    var record = JobRecord(
+      id: job, type: "snapshot-save", subject: "default", autoFinalize: true, autoDismiss: false,
+      note: nil, arguments: "{}", created: .now())
+    record.status = .pending
+    record.worker = WorkerInfo(id: 9, pid: 9, uid: 9, isAlive: false)
+    house.jobs.leave(record)
+    let findings = try await house.execute("x-snapjob-recover", arguments).elements
+    #expect(findings.count == 1)
+    #expect(findings.first?["jobs"] == ["left"])
+    #expect(findings.first?["resolved"] == false)
+    #expect(findings.first?["x-kind"] == .string(FailureKind.inUse.rawValue))
+    #expect(findings.first?.text("outcome")?.contains("snapjob recover left --abandon") == true)
+    #expect(try house.jobs.job(job)?.status == .pending)
+  }
+
+  @Test func aJobThatIsNotThereHasNothingToRecover() async {
+    let refusal = await House().refusal("x-snapjob-recover", #"{"id": "nobody"}"#)
+    #expect(refusal?.desc.contains("not found") == true)
+    let none = await House().refusal("x-snapjob-recover", #"{"force": "abandon"}"#)
+    #expect(none?.desc.contains("No commit is unfinished") == true)
+  }
+
+  @Test(
     "Files have fences removed by abandoning only",
     arguments: [
       #"{"files": ["/a"]}"#, #"{"files": ["/a"], "force": "forward"}"#,

@@ -17,13 +17,14 @@ struct House {
 
   init(
     _ target: Monitor.Target = .stored("default"), busyPatience: Duration = .zero,
-    followsAllMachines: Bool = false, onWait: @escaping @Sendable (String) -> Void = { _ in }
+    followsAllMachines: Bool = false, commits: MemoryCommits = MemoryCommits(),
+    onWait: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     let runner = JobRunner(store: jobs, committer: MemoryCommitter())
     services = MonitorServices(
       runner: runner, machines: machines, history: jobs, catalog: catalog, images: images,
       channels: MemoryChannels(),
-      recovery: Recovery(log: MemoryCommits(), runner: runner), busyPatience: busyPatience,
+      recovery: Recovery(log: commits, runner: runner), busyPatience: busyPatience,
       onWait: onWait, version: "1.2.3")
     monitor = Monitor(
       target: target, services: services, followsAllMachines: followsAllMachines)

@@ -283,5 +283,13 @@ private struct MemoryPrepared: PreparedWork {
 
 /// A committer with nothing to publish.
 struct MemoryCommitter: Committer {
-  func commit(_ members: [CommitMember]) -> CommitOutcome { .committed }
+  func announce(
+    _ members: [CommitMember], waits: Bool
+  ) throws(JobError) -> any AnnouncedCommit { MemoryCommit() }
+}
+
+/// A commit that always succeeds.
+private struct MemoryCommit: AnnouncedCommit {
+  func commit() -> CommitOutcome { .committed }
+  func cancel() {}
 }

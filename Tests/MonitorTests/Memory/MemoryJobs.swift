@@ -15,6 +15,7 @@ final class MemoryJobs: JobStore, JobHistory {
     var rows: [Row] = []
     var events: [(number: Int64, event: JobEvent)] = []
     var transactions: Int64 = 0
+    var jobCount: Int64 = 0
   }
 
   private let state = Mutex(State())
@@ -30,11 +31,14 @@ final class MemoryJobs: JobStore, JobHistory {
   /// Puts a job in as an earlier process left it.
   func leave(_ record: JobRecord, isDismissed: Bool = false) {
     state.withLock { state in
+      state.jobCount += 1
+      var record = record
+      record.number = state.jobCount
       state.rows.insert(Row(record: record, isDismissed: isDismissed), at: 0)
     }
   }
 
-  func insert(_ jobs: [JobRecord]) throws(JobError) -> Int64 {
+  func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord] {
     try state.withLock { state throws(JobError) in
       for job in jobs {
         for row in state.rows where !row.isDismissed {
@@ -49,20 +53,27 @@ final class MemoryJobs: JobStore, JobHistory {
         }
       }
       state.transactions += 1
+      var stored: [JobRecord] = []
       for var job in jobs {
+        state.jobCount += 1
+        job.number = state.jobCount
         job.status = .created
         job.transaction = state.transactions
         job.worker = worker
         state.rows.insert(Row(record: job), at: 0)
         Self.note(job.id, .created, at: job.created, in: &state, row: 0)
+        stored.append(job)
       }
-      return state.transactions
+      return stored
     }
   }
 
   func record(_ job: JobRecord, at time: Timestamp) throws(JobError) {
     try state.withLock { state throws(JobError) in
-      guard let index = state.rows.firstIndex(where: { !$0.isDismissed && $0.record.id == job.id })
+      guard
+        let index = state.rows.firstIndex(where: {
+          !$0.isDismissed && $0.record.number == job.number
+        })
       else { throw JobError(.notFound, "Job not found") }
       var record = job
       record.worker = worker
@@ -75,7 +86,7 @@ final class MemoryJobs: JobStore, JobHistory {
     }
   }
 
-  func recordProgress(_ progress: JobProgress, of id: JobID) throws(JobError) {}
+  func recordProgress(_ progress: JobProgress, of number: Int64) throws(JobError) {}
 
   func job(_ id: JobID) throws(JobError) -> JobRecord? { try jobs().first { $0.id == id } }
 
@@ -83,7 +94,7 @@ final class MemoryJobs: JobStore, JobHistory {
     state.withLock { state in state.rows.filter { !$0.isDismissed }.map(\.record) }
   }
 
-  func request(_ verb: JobVerb, of id: JobID) throws(JobError) -> Int64 {
+  func request(_ verb: JobVerb, of number: Int64) throws(JobError) -> Int64 {
     throw JobError(.general, "there is one process only")
   }
 

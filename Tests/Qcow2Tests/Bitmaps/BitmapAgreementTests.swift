@@ -166,7 +166,7 @@ extension TestImage {
     var draft = try draft()
     try edit(&draft.bitmaps)
     try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try expectCleanWhileHeld(sourceLocation: sourceLocation)
     try prepared.publish()
     try expectCleanWhileHeld(sourceLocation: sourceLocation)

@@ -135,7 +135,7 @@ import Testing
     var repair = draft
     try repair.bitmaps.repair("b1")
     try repair.settle { _ in }
-    let prepared = try repair.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try repair.prepare { _ in }
     try prepared.publish()
     try prepared.finish()
     prepared.image.unlock()

@@ -25,7 +25,7 @@ import Testing
     try draft.bitmaps.remove(name)
     if let first = draft.bitmaps.bitmaps.first?.name { try draft.bitmaps.repair(first) }
     try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try prepared.publish()
   }
 
@@ -115,7 +115,7 @@ import Testing
         var draft = try image.draft()
         try draft.bitmaps.remove("b1")
         try draft.settle { _ in }
-        _ = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+        _ = try draft.prepare { _ in }
       }
     }
   }

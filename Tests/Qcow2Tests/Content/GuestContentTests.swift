@@ -91,7 +91,7 @@ import Testing
         model = saved[old] ?? []
       }
       try draft.settle { _ in }
-      let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+      let prepared = try draft.prepare { _ in }
       try prepared.publish()
       try prepared.finish()
     }

@@ -80,7 +80,7 @@ import Testing
     try draft.takeSnapshot(tag: "t", date: .init(seconds: 1, nanoseconds: 0))
     try draft.settle { _ in }
     #expect(try draft.positions(equalTo: 0) == [0, 1])
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try prepared.publish()
     try prepared.finish()
     prepared.image.unlock()

@@ -21,7 +21,7 @@ import Testing
     var draft = try ImageDraft(file.open(.change))
     try edit(&draft)
     try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+    let prepared = try draft.prepare { _ in }
     try prepared.publish()
     try prepared.finish()
     #expect(try file.open(.check).check().exitCode == 0)

@@ -52,15 +52,22 @@ import Testing
       var draft = try ImageDraft(file.open(.change))
       try edit(&draft, change)
       try draft.settle { _ in }
-      let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+      let prepared = try draft.prepare { _ in }
       let preparedCount = file.operations.count
+      var fencedCount = preparedCount
       if change == .undo {
         try prepared.undo()
       } else {
         if change == .load {
-          try prepared.raiseFence()
+          // As one of several images.
+          try prepared.synchronize()
+          let sectors = try prepared.raiseFence()
+          fencedCount = file.operations.count
+          try prepared.image.sectorFile.write(sectors.after)
+          try prepared.synchronize()
+        } else {
+          try prepared.publish()
         }
-        try prepared.publish()
       }
       let publishedCount = file.operations.count
       if change != .undo { try prepared.finish() }
@@ -76,19 +83,23 @@ import Testing
       for (index, state) in states.enumerated() {
         let place = Comment(rawValue: "\(change) \(compat), after \(state.position) changes")
         let damaged = MemoryFile(state.bytes)
-        let opened = try damaged.open(.recovery)
-        let report = try opened.check()
+        let isFenced = FirstSector(onDisk: Array(state.bytes.prefix(512))).fenceMark != nil
+        let report = try damaged.unfencedCopy().open(.check).check()
         #expect(report.exitCode == 0, "\(place): \(report.messages)")
         let meaning = try Meaning(damaged)
         seen.insert(meaning)
         #expect(meaning == old || meaning == new, place)
-        if state.position <= preparedCount { #expect(meaning == old, place) }
-        if state.position >= publishedCount { #expect(meaning == new, place) }
+        if state.position <= fencedCount { #expect(meaning == old, place) }
+        if state.position == fencedCount { #expect(isFenced == (change == .load), place) }
+        if state.position >= publishedCount {
+          #expect(meaning == new, place)
+          #expect(!isFenced, place)
+        }
         guard index % stride == 0 || index == states.count - 1 else { continue }
         try image.setLength(0)
         try image.poke(state.bytes, at: 0)
         let check = try QemuImg.check(image.path)
-        if opened.isFenced {
+        if isFenced {
           #expect(check.status == 1)
           #expect(check.text.contains("snapjob commit pending: run snapjob recover"))
         } else {
@@ -117,7 +128,7 @@ import Testing
       file.fail(after: count)
       var hasFailed = false
       do {
-        let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+        let prepared = try draft.prepare { _ in }
         if change == .undo {
           try prepared.undo()
         } else {
@@ -130,7 +141,8 @@ import Testing
       outcomes.insert(hasFailed)
       file.fail(after: nil)
       let meaning = try Meaning(file)
-      if hasFailed, file.operations.count < 5 { #expect(meaning == old) }
+      // The commit point is the write of the first sector, and nothing else.
+      #expect((meaning == old) == !file.operations.contains { $0.isFirstSector })
       let report = try file.open(.check).check()
       #expect(report.exitCode == 0, "\(count): \(report.messages)")
       if !hasFailed { break }
@@ -150,14 +162,13 @@ import Testing
       try draft.settle { _ in }
       var passed = 0
       do {
-        _ = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in
+        _ = try draft.prepare { _ in
           passed += 1
           if passed > limit { throw Stop() }
         }
       } catch is Stop {
-        let image = try file.open(.change)
-        #expect(image.marks.pending == nil)
         #expect(file.bytes.count == start.count)
+        #expect(!file.operations.contains { $0.isFirstSector })
       }
       #expect(try Meaning(file) == old)
       #expect(try file.open(.check).check().exitCode == 0)

@@ -102,22 +102,28 @@ struct ImageKind: Sendable, CustomTestStringConvertible {
     #expect(try image.open().snapshots == before)
   }
 
-  @Test("Marks and marker say who wrote last", arguments: [ImageKind.all[2], ImageKind.all[6]])
-  func marks(kind: ImageKind) throws {
+  @Test("The mark says who wrote last", arguments: [ImageKind.all[2], ImageKind.all[6]])
+  func mark(kind: ImageKind) throws {
     let image = try TestImage(size: kind.size, kind.options)
     let commit = CommitID()
     let catalog = CatalogID()
-    var draft = try image.draft()
-    try draft.takeSnapshot(tag: "a", date: .init(seconds: 0, nanoseconds: 0))
-    try draft.settle { _ in }
-    let prepared = try draft.prepare(commit: commit, catalog: catalog) { _ in }
-    #expect(prepared.image.marks == Marks(last: nil, pending: commit, catalog: catalog))
-    #expect(prepared.before == prepared.image.firstSector)
-    try prepared.publish()
-    let published = try Image.open(image.path, for: .peek)
-    #expect(published.firstSector == prepared.after)
-    #expect(published.marks == Marks(last: commit, pending: nil, catalog: catalog))
-    #expect(published.hasMarker == (published.version == 3))
+    let prepared = try image.prepare {
+      try $0.takeSnapshot(tag: "a", date: .init(seconds: 0, nanoseconds: 0))
+    }
+    #expect(prepared.image.mark == nil)
+    try prepared.publish(commit: commit, catalog: catalog)
+    let sectors = try prepared.sectors(
+      FenceMark(commit: commit, catalog: catalog, member: 0, memberCount: 1))
+    #expect(try image.firstSector() == sectors.after)
+    let published = try image.open(.peek)
+    #expect(published.mark == SnapjobMark(last: commit, catalog: catalog))
+    #expect(published.lastCommit == commit)
+    #expect(published.header.autoclear.isEmpty)
+    prepared.image.unlock()
+    // Another catalog's commit keeps the id.
+    let other = try image.prepare { try $0.deleteSnapshot(position: 0) }
+    try other.publish()
+    #expect(try image.open(.peek).mark?.previous == commit)
   }
 
   @Test("What is freed is given back to the filesystem, and the file gets shorter")

@@ -138,6 +138,34 @@ import Testing
     #expect(throws: Qcow2Error.self) { try access.open(path, .read) }
     #expect(throws: Qcow2Error.self) { try access.remove(path) }
   }
+
+  @Test func `What is written in place needs no room on an ordinary filesystem`() throws {
+    #expect(try PosixFile(creating: directory.path("file")).hasRoomForRewrite())
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "needs the right to mount"))
+  func `A full filesystem that copies on write has no room for a rewrite`() throws {
+    let image = directory.path("btrfs")
+    let mount = directory.path("mount")
+    try Command.run("truncate", ["-s", "128M", image])
+    try Command.run("mkfs.btrfs", ["-q", image])
+    try Command.run("mkdir", [mount])
+    try Command.run("mount", ["-o", "loop", image, mount])
+    defer { _ = try? Command.attempt("umount", ["-l", mount]) }
+    let path = "\(mount)/file"
+    try PosixFile(creating: path).write([UInt8](repeating: 1, count: 4096), at: 0)
+    #expect(try PosixFile(opening: path, .read).hasRoomForRewrite())
+    try SectorFile(opening: path, .write).checkRoomForRewrite()
+    let filled = try Command.attempt("dd", ["if=/dev/zero", "of=\(mount)/filler", "bs=64k"])
+    #expect(filled.status != 0)
+    try Command.run("sync", ["-f", mount])
+    #expect(try !PosixFile(opening: path, .read).hasRoomForRewrite())
+    let error = #expect(throws: Qcow2Error.self) {
+      try SectorFile(opening: path, .write).checkRoomForRewrite()
+    }
+    #expect(error?.code == .noSpace)
+    #expect(error?.path == path)
+  }
 }
 
 private func bindSocket(at path: String) throws {

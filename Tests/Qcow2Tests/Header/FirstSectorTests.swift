@@ -7,12 +7,13 @@ import Testing
   private let commit = CommitID()
   private let catalog = CatalogID()
 
-  private var marks: Marks { Marks(last: nil, pending: commit, catalog: catalog) }
+  private var mark: SnapjobMark { SnapjobMark(last: commit, catalog: catalog) }
 
-  /// Encodes the first sector with marks and decodes cluster 0 again.
+  /// Encodes the first sector with a mark and decodes cluster 0 again.
   private func marked(_ image: Image) throws -> (sector: FirstSector, area: HeaderArea) {
-    let sector = try image.firstSector(marks: marks)
+    let sector = try FirstSector(encoding: image.area, mark: mark, cluster: image.cluster)
     #expect(sector.bytes.count == 512)
+    #expect(sector.mark == mark)
     let cluster = sector.bytes + image.cluster.dropFirst(512)
     return (sector, try HeaderArea(decoding: cluster))
   }
@@ -27,22 +28,8 @@ import Testing
     return kept
   }
 
-  /// Puts extensions behind those that the image has.
-  private func append(_ extensions: [(type: UInt32, data: [UInt8])], to image: TestImage) throws {
-    let area = try image.open().area
-    let last = area.extensions.last
-    var position = UInt64(last.map { $0.position + $0.byteCount } ?? area.header.byteCount)
-    for (type, data) in extensions {
-      try image.poke(type, at: position)
-      try image.poke(UInt32(data.count), at: position + 4)
-      try image.poke(data, at: position + 8)
-      position += 8 + UInt64((data.count + 7) / 8 * 8)
-    }
-    try image.poke(UInt64(0), at: position)
-  }
-
   @Test(
-    "Marks and the fence's name fit into the images that qemu-img makes",
+    "A mark fits into the images that qemu-img makes",
     arguments: [
       [], ["compat=0.10"], ["cluster_size=512"], ["cluster_size=2M"], ["extended_l2=on"],
       ["compression_type=zstd"], ["compat=0.10", "cluster_size=512"],
@@ -50,20 +37,17 @@ import Testing
   func plainImage(options: [String]) throws {
     let image = try TestImage(size: "1M", options).open()
     let (sector, area) = try marked(image)
-    #expect(area.marks == marks)
-    var expected = image.header
-    if image.version >= 3 { expected.autoclear = [.marker] }
-    #expect(area.header == expected)
+    #expect(area.mark == mark)
+    #expect(area.header == image.header)
+    #expect(sector.isQcow2)
+    #expect(sector.fenceMark == nil)
+    // qemu's own names follow as far as there is room.
     let names = area.featureNames
-    if image.version >= 3 {
-      #expect(names.first == .commitPending)
-      #expect(sector.fenced.bytes != sector.bytes)
-      #expect(sector.fenced.unfenced == sector)
-      // qemu's own names follow as far as there is room.
-      #expect(names.dropFirst().elementsEqual(image.area.featureNames.prefix(names.count - 1)))
-    } else {
-      #expect(names.isEmpty)
-    }
+    #expect(names.isEmpty == (image.version == 2))
+    #expect(names.elementsEqual(image.area.featureNames.prefix(names.count)))
+    // Without a mark there is no extension of ours.
+    let plain = try FirstSector(encoding: image.area, mark: nil, cluster: image.cluster)
+    #expect(plain.mark == nil)
   }
 
   @Test("A backing file's name in the first sector stays readable", arguments: ["0.10", "1.1"])
@@ -96,7 +80,7 @@ import Testing
     #expect(area.header.backingFileOffset == 2048)
   }
 
-  @Test("A name that leaves no room for the marks is refused, and the image stays as it was")
+  @Test("A name that leaves no room for mark and fence is refused, and the image stays as it was")
   func noRoom() throws {
     let image = try TestImage(size: "1M", ["cluster_size=512"])
     let name = [UInt8](repeating: 0x61, count: 300)
@@ -109,7 +93,7 @@ import Testing
     try draft.takeSnapshot(tag: "one", date: .init(seconds: 1, nanoseconds: 0))
     try draft.settle { _ in }
     let error = try #require(throws: Qcow2Error.self) {
-      _ = try draft.prepare(commit: commit, catalog: catalog) { _ in }
+      _ = try draft.prepare { _ in }
     }
     #expect(error.code == .noRoom)
     #expect(error.path == image.path)
@@ -119,7 +103,7 @@ import Testing
   @Test("Unknown extensions move into the first sector while there is room")
   func unknownExtensionsInside() throws {
     let image = try TestImage(size: "1M")
-    try append([(0x1234_5678, Array(0..<60)), (0x1234_5679, [9])], to: image)
+    try image.append([(0x1234_5678, Array(0..<60)), (0x1234_5679, [9])])
     let before = try image.open()
     let (sector, area) = try marked(before)
     #expect(kept(area) == [0x1234_5678: Array(0..<60), 0x1234_5679: [9]])
@@ -134,16 +118,16 @@ import Testing
     var generator = SeededGenerator(seed: UInt64(small))
     let extensions = [(UInt32(0x1234_5678), generator.bytes(900)), (0x1234_5679, [7, 7, 7])]
     let smalls = (0..<small).map { (UInt32(0x2000_0000 + $0), generator.bytes(20)) }
-    try append(smalls + extensions, to: image)
+    try image.append(smalls + extensions)
     let before = try image.open()
     let (sector, area) = try marked(before)
     #expect(kept(area) == kept(before.area))
     #expect(kept(area).count == 2 + small)
-    #expect(area.marks == marks)
+    #expect(area.mark == mark)
     #expect(area.ext(0x1234_5678)?.position == before.area.ext(0x1234_5678)?.position)
     try image.poke(sector.bytes, at: 0)
     try image.expectClean()
-    // Marking it again changes nothing but the marks.
+    // Marking it again changes nothing but the mark.
     let (again, _) = try marked(image.open())
     #expect(again == sector)
   }
@@ -153,7 +137,7 @@ import Testing
     // It begins behind qemu's eight feature names, which give way.
     let image = try TestImage(size: "1M")
     let data = [UInt8](repeating: 0xab, count: 700)
-    try append([(0x3000_0001, data)], to: image)
+    try image.append([(0x3000_0001, data)])
     let before = try image.open()
     #expect(before.area.ext(0x3000_0001)?.position == 504)
     let (sector, area) = try marked(before)
@@ -162,51 +146,29 @@ import Testing
     try image.expectClean()
   }
 
-  @Test("What qemu rewrites after us still has our extension, without the marker")
+  @Test("What qemu rewrites after us still has our extension")
   func survivesQemu() throws {
     for options in [[], ["compat=0.10"]] as [[String]] {
       let image = try TestImage(size: "1M", options)
-      try append([(0x1234_5678, [1, 2, 3])], to: image)
+      try image.append([(0x1234_5678, [1, 2, 3])])
       let (sector, _) = try marked(image.open())
       try image.poke(sector.bytes, at: 0)
-      #expect(try image.open().hasMarker == options.isEmpty)
       #expect(try QemuImg.check(image.path).isClean)
-      #expect(try image.open().hasMarker == options.isEmpty)
       // Opening it for writing and changing the header makes qemu write cluster 0 anew.
       try QemuIO.write(1, at: 0, length: 4096, in: image.path)
       try QemuImg.createSnapshot("one", in: image.path)
       try Command.run("qemu-img", ["rebase", "-u", "-f", "qcow2", "-b", "", image.path])
+      try Command.run(
+        "qemu-img", ["check", "-q", "-r", "all", "-f", "qcow2", image.path])
+      #expect(try QemuImg.snapshotNames(image.path) == ["one"])
       let after = try image.open()
-      #expect(after.marks == marks)
-      #expect(!after.hasMarker)
+      #expect(after.mark == mark)
       #expect(after.area.ext(0x1234_5678)?.data == [1, 2, 3])
       try image.expectClean()
     }
   }
 
-  @Test("qemu refuses a fenced image with exactly our words, and takes it again without the fence")
-  func fence() throws {
-    let image = try TestImage(size: "1M")
-    let (sector, _) = try marked(image.open())
-    try image.poke(sector.fenced.bytes, at: 0)
-    for program in ["qemu-img info -f qcow2", "qemu-io -r -f qcow2 -c quit"] {
-      let words = program.split(separator: " ").map(String.init)
-      let result = try Command.attempt(words[0], Array(words[1...]) + [image.path])
-      #expect(result.status == 1)
-      #expect(
-        result.standardError.hasSuffix(
-          "Unsupported qcow2 feature(s): snapjob commit pending: run snapjob recover\n"),
-        "\(result.standardError)")
-    }
-    let error = try #require(throws: Qcow2Error.self) { _ = try image.open(.change) }
-    #expect(error.code == .conflict)
-    #expect(error.message.contains("\(catalog)"))
-    #expect(try image.open(.recovery).isFenced)
-    try image.poke(sector.fenced.unfenced.bytes, at: 0)
-    try image.expectClean()
-  }
-
-  @Test("Unknown autoclear bits are cleared; unknown compatible bits and header bytes are kept")
+  @Test("Feature bits, also unknown ones, and unknown header bytes are kept")
   func featureBits() throws {
     let image = try TestImage(size: "1M")
     try image.poke(UInt64(1) << 40 | 1, at: 80)
@@ -216,7 +178,7 @@ import Testing
     try image.poke(UInt32(128), at: 100)
     let (_, area) = try marked(image.open())
     #expect(area.header.compatible.rawValue == 1 << 40 | 1)
-    #expect(area.header.autoclear == [.marker])
+    #expect(area.header.autoclear.rawValue == 1 << 41 | 1 << 63)
     #expect(Array(area.header.rest.suffix(16)) == [UInt8](repeating: 0xee, count: 16))
   }
 
@@ -229,9 +191,62 @@ import Testing
     let ext = try #require(area.ext(HeaderExtension.bitmaps))
     #expect(ext.position + ext.byteCount <= 512)
     #expect(ext.data == before.area.ext(HeaderExtension.bitmaps)?.data)
-    #expect(area.header.autoclear == [.bitmaps, .marker])
+    #expect(area.header.autoclear == [.bitmaps])
     try image.poke(sector.bytes, at: 0)
     try image.expectClean()
     #expect(try image.open().bitmaps.map(\.name) == ["b0"])
+  }
+
+  @Test("Bitmaps can be added to an image with an unknown extension that stays behind the filler")
+  func bitmapsBeforeStayingExtension() throws {
+    let image = try TestImage(size: "8M", [], ["write -P 1 0 1M"])
+    let data = [UInt8](repeating: 0x78, count: 400)
+    try image.append([(0x1234_5678, data)])
+    try image.save("s")
+    try image.commit { try $0.bitmaps.add("bm", granularity: 65536, isEnabled: true) }
+    try image.expectClean()
+    #expect(try Set(QemuBitmaps.list(image.path).keys) == ["bm"])
+    #expect(try QemuImg.snapshotNames(image.path) == ["s"])
+    #expect(try image.open().area.ext(0x1234_5678)?.data == data)
+    try image.commit { try $0.bitmaps.remove("bm") }
+    #expect(try image.open().area.ext(HeaderExtension.bitmaps) == nil)
+    #expect(try image.open().area.ext(0x1234_5678)?.data == data)
+    #expect(try QemuBitmaps.list(image.path).isEmpty)
+  }
+
+  @Test(
+    "An outdated extension is never left in the chain behind one that stays", arguments: [0, 1])
+  func nothingOldBehindStaying(order: Int) throws {
+    // The bitmaps extension before an unknown one that does not fit, and behind it.
+    let image = try TestImage(size: "1M", ["cluster_size=4096"])
+    try Command.run("qemu-img", ["bitmap", "--add", "-f", "qcow2", image.path, "b0"])
+    let bitmaps = try #require(try image.open().area.ext(HeaderExtension.bitmaps))
+    let unknown = (type: UInt32(0x1234_5678), data: [UInt8](repeating: 0xcd, count: 900))
+    if order == 0 {
+      try image.append([unknown])
+    } else {
+      try image.append([unknown, (bitmaps.type, bitmaps.data)], at: UInt64(bitmaps.position))
+    }
+    try image.expectClean()
+    let before = try image.open()
+    let types = [bitmaps.type, unknown.type]
+    #expect(
+      before.area.extensions.suffix(2).map(\.type) == (order == 0 ? types : types.reversed()))
+    var without = before.area
+    without.extensions.removeAll { $0.type == HeaderExtension.bitmaps }
+    without.header.autoclear.remove(.bitmaps)
+    guard order == 0 else {
+      // The extension cannot stay without leading on to the old bitmaps.
+      for area in [before.area, without] {
+        let error = try #require(throws: Qcow2Error.self) {
+          _ = try FirstSector(encoding: area, mark: mark, cluster: before.cluster)
+        }
+        #expect(error.code == .noRoom)
+      }
+      return
+    }
+    let sector = try FirstSector(encoding: without, mark: mark, cluster: before.cluster)
+    let area = try HeaderArea(decoding: sector.bytes + before.cluster.dropFirst(512))
+    #expect(kept(area) == [unknown.type: unknown.data])
   }
 }

@@ -27,13 +27,14 @@ import Testing
   /// Does everything that can be done with an image; errors of the engine are swallowed, anything else
   /// is thrown.
   private func exercise(_ bytes: [UInt8], isThorough: Bool = true) throws {
-    for purpose in [Image.Purpose.peek, .check, .recovery] {
+    try lookAtSector(bytes)
+    for purpose in [Image.Purpose.peek, .check, .change] {
       let file = MemoryFile(bytes, capacity: 4 << 20)
       guard let image = try attempt({ try file.open(purpose) }) else { continue }
       _ = try attempt { try image.summary() }
-      _ = image.marks
+      _ = image.mark
       if purpose == .check { _ = try attempt { try image.check() } }
-      guard purpose == .recovery, isThorough else { continue }
+      guard purpose == .change, isThorough else { continue }
       try readAll(image)
       for edit in [
         { try $0.takeSnapshot(tag: "new", date: .init(seconds: 0, nanoseconds: 0)) },
@@ -42,7 +43,7 @@ import Testing
       ] as [(inout ImageDraft) throws -> Void] {
         let file = MemoryFile(bytes, capacity: 4 << 20)
         _ = try attempt {
-          let image = try file.open(.recovery)
+          let image = try file.open(.change)
           var draft = try ImageDraft(image)
           if image.snapshots.isEmpty {
             try draft.takeSnapshot(tag: "only", date: .init(seconds: 0, nanoseconds: 0))
@@ -50,12 +51,25 @@ import Testing
             try edit(&draft)
           }
           try draft.settle { _ in }
-          let prepared = try draft.prepare(commit: CommitID(), catalog: CatalogID()) { _ in }
+          let prepared = try draft.prepare { _ in }
           try prepared.raiseFence()
           try prepared.publish()
           try prepared.finish()
         }
       }
+    }
+  }
+
+  /// Does everything that recovery does with a first sector.
+  private func lookAtSector(_ bytes: [UInt8]) throws {
+    let file = MemoryFile(bytes, capacity: 4 << 20)
+    _ = try attempt {
+      let sectorFile = try SectorFile(opening: file.path, .write, access: MemoryAccess(file: file))
+      guard let sector = try sectorFile.read() else { return }
+      _ = (sector.mark, sector.fenceMark, sector.isQcow2, sector.withoutMarker)
+      let plain = try sectorFile.unfenced()
+      #expect(plain.fenceMark == nil)
+      try sectorFile.write(plain)
     }
   }
 
@@ -106,6 +120,18 @@ import Testing
       var damaged = bytes
       damaged[bit / 8] ^= 1 << UInt8(bit % 8)
       try exercise(damaged, isThorough: bit % 5 == 0)
+    }
+  }
+
+  @Test("A fenced sector with any bit flipped throws or is read", arguments: 0..<5)
+  func flippedFenceBits(index: Int) throws {
+    let bytes = try Self.golden(index)
+    let image = try MemoryFile(bytes).open(.read)
+    let fenced = try FirstSector(fencing: image.area, .fresh(), cluster: image.cluster)
+    for bit in 0..<(8 * FirstSector.byteCount) {
+      var damaged = fenced.bytes + bytes.dropFirst(FirstSector.byteCount)
+      damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+      try lookAtSector(damaged)
     }
   }
 

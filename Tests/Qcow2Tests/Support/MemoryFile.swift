@@ -10,6 +10,9 @@ enum FileOperation: Sendable, Hashable {
   case punchHole(at: Int64, length: Int64)
   case synchronize
 
+  /// Whether it is a write of the first sector.
+  var isFirstSector: Bool { if case .write(_, at: 0) = self { true } else { false } }
+
   /// Makes the change.
   func apply(to bytes: inout [UInt8]) {
     switch self {
@@ -49,11 +52,16 @@ final class MemoryFile: ImageFile {
   private let state: Mutex<State>
   /// Writing beyond this length is out of space.
   private let capacity: Int64
+  /// Whether its filesystem has room for writing over what is there.
+  private let hasRoom: Bool
 
   /// A file with this content.
-  init(_ bytes: [UInt8], capacity: Int64 = 64 << 20, isBlockDevice: Bool = false) {
+  init(
+    _ bytes: [UInt8], capacity: Int64 = 64 << 20, isBlockDevice: Bool = false, hasRoom: Bool = true
+  ) {
     state = Mutex(State(bytes: bytes))
     self.capacity = capacity
+    self.hasRoom = hasRoom
     self.isBlockDevice = isBlockDevice
   }
 
@@ -81,10 +89,12 @@ final class MemoryFile: ImageFile {
   func length() throws(Qcow2Error) -> Int64 { state.withLock { Int64($0.bytes.count) } }
 
   func stamp() throws(Qcow2Error) -> FileStamp {
-    FileStamp(length: try length(), modified: 0, changed: 0)
+    FileStamp(length: try length(), modified: 0)
   }
 
   func allocatedByteCount() throws(Qcow2Error) -> Int64 { try length() }
+
+  func hasRoomForRewrite() throws(Qcow2Error) -> Bool { hasRoom }
 
   func readAvailable(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64

@@ -73,9 +73,9 @@ struct Meaning: Hashable {
   var snapshots: [String: String] = [:]
   var bitmaps: [String: String] = [:]
 
-  /// Reads everything with this engine.
+  /// Reads everything with this engine; of a fenced image, what it means without the fence.
   init(_ file: MemoryFile) throws {
-    let image = try file.open(.recovery)
+    let image = try file.unfencedCopy().open(.read)
     var reader = try GuestReader(image)
     content = "\(reader.size) " + (try reader.digest())
     for (position, snapshot) in image.snapshots.enumerated() {

@@ -78,6 +78,26 @@ struct TestImage {
     try PosixFile(opening: path, .readWrite).write(bytes, at: Int64(offset))
   }
 
+  /// Puts header extensions behind those that the image has.
+  ///
+  /// - Parameters:
+  ///   - extensions: types and data.
+  ///   - start: where in cluster 0; nil for behind the last one.
+  /// - Throws: what reading or writing the file said.
+  func append(_ extensions: [(type: UInt32, data: [UInt8])], at start: UInt64? = nil) throws {
+    let area = try open().area
+    let last = area.extensions.last
+    var position =
+      start ?? UInt64(last.map { $0.position + $0.byteCount } ?? area.header.byteCount)
+    for (type, data) in extensions {
+      try poke(type, at: position)
+      try poke(UInt32(data.count), at: position + 4)
+      try poke(data, at: position + 8)
+      position += 8 + UInt64((data.count + 7) / 8 * 8)
+    }
+    try poke(UInt64(0), at: position)
+  }
+
   /// Makes the file with these bytes.
   func create(_ bytes: [UInt8]) throws {
     try PosixFile(creating: path).write(bytes, at: 0)

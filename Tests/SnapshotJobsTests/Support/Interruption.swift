@@ -31,11 +31,9 @@ extension Workbench {
     _ group: [(id: JobID, request: SnapshotRequest)], on nodes: [Node], hasRecord: Bool = true,
     published: [Int] = [], fenced: [Int]? = nil
   ) throws {
-    var jobs = try group.map { try jobRecord($0.id, $0.request) }
-    let transaction = try catalog.insert(jobs)
+    var jobs = try catalog.insert(group.map { try jobRecord($0.id, $0.request) })
     for status in [JobStatus.running, .waiting, .pending] {
       for index in jobs.indices {
-        jobs[index].transaction = transaction
         jobs[index].status = status
         try catalog.record(jobs[index], at: Timestamp(microseconds: 2_000_000))
       }

@@ -125,8 +125,7 @@ final class Rehearsal {
     performanceCount += 1
     let id = try JobID("job\(performanceCount)")
     let log = FaultyLog(catalog: bench.catalog, storage: storage)
-    var record = try jobRecord(id, request)
-    record.transaction = try bench.catalog.insert([record])
+    var record = try bench.catalog.insert([jobRecord(id, request)])[0]
     func enter(_ status: JobStatus, _ error: JobError? = nil) throws {
       guard !storage.isOff else { return }
       record.status = status

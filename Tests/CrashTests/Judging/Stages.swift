@@ -1,0 +1,17 @@
+/// What an operation makes of the images, step by step.
+struct Stages: Sendable {
+  /// For each number of steps done, what each image looks like.
+  private(set) var views: [[ImageView]] = []
+
+  mutating func add(_ views: [ImageView]) { self.views.append(views) }
+
+  /// The stages in which an image looks like this.
+  func matching(_ view: ImageView, disk: Int) -> Set<Int> {
+    Set(views.indices.filter { view.agrees(with: views[$0][disk]) })
+  }
+
+  /// Whether an image that qemu-img finds fault with was like that before.
+  func excuses(_ view: ImageView, disk: Int) -> Bool {
+    views.contains { $0[disk].usability == view.usability && view.agrees(with: $0[disk]) }
+  }
+}

@@ -1,0 +1,18 @@
+/// Which of all that can go wrong is tried, and how often.
+struct Focus: Sendable {
+  /// Failures of calls that are tried; nil for of all kinds.
+  var failures: Set<Journal.Fault.Kind>?
+  /// Ends of the process at calls that are tried; nil for at all kinds.
+  var kills: Set<Journal.Fault.Kind>?
+  /// Whether crashes are tried in which no call has failed.
+  var triesPlainCrashes = true
+  /// In how many states of a hundred other programs act.
+  var actPercentage = 50
+  /// In how many states of a hundred the recovery is crashed as well.
+  var recoveryCrashPercentage = 8
+
+  /// Whether a fault is tried.
+  func includes(_ fault: Journal.Fault) -> Bool {
+    (fault.kills ? kills : failures)?.contains(fault.kind) ?? true
+  }
+}
