@@ -167,11 +167,15 @@ extension Exploration {
       var next = world
       next.worker = workers.after(world.worker, number, .failedWithoutTrace)
       reach(ended(next), ExplorationEvent(.worker, name, 15, .fails))
-    } else if !row.exists, decision == .undone {
+    } else if decision == .record {
+      commit(row.decided(.record), name, number, world)
+    } else if row.exists {
+      // Nothing is left to do then: every image has its old sector, durably.
+      let all = UInt8(1) << scenario.memberCount - 1
+      commit(settled(row, .undone, all), name, number, world)
+    } else {
       // There is nothing that could be marked.
       succeed(number, world, ExplorationEvent(.worker, name))
-    } else {
-      commit(row.decided(decision), name, number, world)
     }
   }
 

@@ -128,7 +128,9 @@ struct RecoveryBook {
       step = .take(action)
     } else {
       switch machine.ending {
-      case .waits, .failed: step = process.hasNoted || confirmed == 0 ? .over : .note
+      // One image alone is judged until what became of it is entered.
+      case .waits, .failed:
+        step = process.hasNoted || confirmed == 0 || memberCount == 1 ? .over : .note
       case .settled, .busy, .settledByOthers, nil: step = .over
       }
     }
