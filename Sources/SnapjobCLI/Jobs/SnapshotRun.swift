@@ -125,7 +125,7 @@ struct SnapshotRun {
       _ = try await endpoint.execute(order.verb.command, arguments)
       reportStart(id, on: disks)
     }
-    if outcome.job.isConcluded {
+    if outcome.job.isConcluded || outcome.job.isInDoubt {
       return try reportEnd(outcome, disks: disks, elapsed: clock.now - started)
     }
     if !(job.detach && job.isDetachedWorker) {
