@@ -307,7 +307,7 @@ import Testing
     try holder.writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
       let error = failure { _ = try home.open(busyTimeout: .milliseconds(100)) }
-      #expect(error?.kind == .catalog)
+      #expect(error?.kind == .inUse)
       #expect(
         error?.message.contains("\(home.path) is locked by another program for more than 0.1 s")
           == true)
@@ -324,7 +324,7 @@ import Testing
     try other.database.write { _ throws in
       #expect(try catalog.jobs().count == 1)
       let error = failure { try catalog.addMachine(named: "web") }
-      #expect(error?.kind == .catalog)
+      #expect(error?.kind == .inUse)
       #expect(error?.message.contains("locked") == true)
     }
     try catalog.addMachine(named: "web")

@@ -175,8 +175,8 @@ final class CatalogDatabase: Sendable {
       guard let row, row[0] as Int64? == 0 else {
         throw JobError(
           .inUse,
-          "Catalog \(path): another program reads an older state of it, which keeps it from being made durable. "
-            + "Try again when that program has ended; fuser \(path) names it")
+          "Catalog \(path): another program is at it, which keeps it from being made durable. Try again when that "
+            + "program has ended; fuser \(path) names it")
       }
     }
     try writeDurably { db in

@@ -86,9 +86,10 @@ struct CatalogFailure: Sendable {
     case .SQLITE_FULL:
       return noSpace
     case .SQLITE_BUSY, .SQLITE_LOCKED:
-      return unusable(
-        "is locked by another program for more than \(seconds) s",
-        "Try again when that program has ended; fuser \(path) names it")
+      return JobError(
+        .inUse,
+        "Catalog \(path) is locked by another program for more than \(seconds) s. Try again when that "
+          + "program has ended; fuser \(path) names it")
     case .SQLITE_NOTADB:
       return unusable("is not a database (\(text))", Self.restore)
     case .SQLITE_CORRUPT, .SQLITE_FORMAT:

@@ -49,6 +49,7 @@ extension JobError {
   static func inDoubt(_ id: JobID, _ cause: JobError?) -> JobError {
     let reason = cause.map { ": \($0.message)" } ?? ""
     return JobError(
-      .conflict, "The commit of job '\(id)' is not decided\(reason); `snapjob recover` settles it")
+      cause?.kind ?? .conflict,
+      "The commit of job '\(id)' is not finished\(reason); `snapjob recover` finishes it")
   }
 }

@@ -149,7 +149,7 @@ public final class PosixFile: ImageFile {
     0x9123_683e, 0x5846_5342, 0x2fc1_2fc1, 0xca45_1a4e,
   ]
   /// So much is enough for the metadata that go with a rewritten sector.
-  private static let rewriteByteCount: UInt64 = 1 << 20
+  private static let rewriteByteCount: UInt64 = 256 << 10
 
   /// Whether the filesystem has room for writing a few blocks over ones that are there.
   public func hasRoomForRewrite() throws(Qcow2Error) -> Bool {

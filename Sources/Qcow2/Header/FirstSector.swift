@@ -75,7 +75,7 @@ public struct FirstSector: Sendable, Hashable {
     }
     // The last `staying` of the unknown extensions stay on disk behind a filler; try with as few as
     // possible. They can stay only where nothing else follows them in the chain that is there.
-    let onDisk = (try? HeaderArea(decoding: cluster).extensions) ?? []
+    let onDisk = HeaderArea.chain(in: cluster)
     for staying in 0...movable.count {
       let stayers = Array(movable.suffix(staying))
       guard stayers == onDisk.suffix(staying) else { break }

@@ -43,6 +43,12 @@ struct HeaderArea: Sendable, Hashable {
       cluster, from: header.byteCount, to: max(areaEnd, header.byteCount))
   }
 
+  /// The extensions that lie in cluster 0, also of a fenced image, whose header no one else takes for sound.
+  static func chain(in cluster: [UInt8]) -> [HeaderExtension] {
+    guard let header = try? Header(decoding: cluster) else { return [] }
+    return (try? HeaderArea(header, in: cluster).extensions) ?? []
+  }
+
   /// Decodes cluster 0 of a fenced image as it was before the fence; feature names that gave way to it are
   /// not there any more, and mean nothing.
   ///

@@ -89,7 +89,9 @@ public struct Recovery: Sendable {
     if isThorough { rows += try log.unconfirmedCommits() }
     var findings: [Finding] = []
     for row in rows where job.map({ row.intent.jobs.contains($0) }) ?? true {
-      if let finding = try finish(row, dryRun: dryRun, abandons: abandons) {
+      if let finding = try finish(
+        row, dryRun: dryRun, abandons: abandons, tellsBusy: isThorough && !row.isSettled)
+      {
         findings.append(finding)
       }
     }
@@ -234,9 +236,9 @@ public struct Recovery: Sendable {
 
   // MARK: One commit
 
-  /// Finishes one commit; nil if another process has done so meanwhile, or is at it.
+  /// Finishes one commit; nil if another process has done so meanwhile, or is at it and that is not to be told.
   private func finish(
-    _ row: CommitRow, dryRun: Bool, abandons: Bool
+    _ row: CommitRow, dryRun: Bool, abandons: Bool, tellsBusy: Bool = false
   ) throws(JobError) -> Finding? {
     let recovery = CommitRecovery(
       row.intent.id, log: log, files: files, waitsForNobody: abandons, tables: tables)
@@ -244,8 +246,9 @@ public struct Recovery: Sendable {
     let result = try recovery.run()
     let report = CommitReport(row, result.outcomes)
     switch result.ending {
-    case .settledByOthers, .busy: return nil
-    case .waits, .failed:
+    case .settledByOthers: return nil
+    case .busy where !tellsBusy: return nil
+    case .waits, .failed, .busy:
       // A settled commit only waits for what turns up.
       guard !row.isSettled else { return nil }
       let obstacle = report.obstacle(result.ending, result.failure)

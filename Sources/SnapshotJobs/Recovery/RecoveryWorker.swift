@@ -294,6 +294,8 @@ struct RecoveryWorker: Sendable, Hashable {
       decision = .undone
       return isHeld ? .pass : .rewrite
     case .away: return waitsForNobody ? .tell : .wait
+    // Another recovery of this commit may still fence the image when that one is gone.
+    case .foreignFence where !waitsForNobody: return .wait
     case .plain, .foreignFence, .other:
       decision = .unknown
       return .tell

@@ -60,7 +60,8 @@ import Testing
     try interrupt(["save", "--tag", "new", "--job-id", "j"], at: "after-publish")
     // The disks are published side by side: any of them may be the first.
     let published = try #require(
-      ["disk0.qcow2", "disk1.qcow2"].map(bench.program.path).first { try QemuImg.check($0).isClean })
+      ["disk0.qcow2", "disk1.qcow2"].map(bench.program.path).first { try QemuImg.check($0).isClean }
+    )
     let vm = try QemuVM(
       [.init("root", published)], isRunning: true,
       arguments: ["-qmp", "unix:\(bench.monitor),server=on,wait=off"])

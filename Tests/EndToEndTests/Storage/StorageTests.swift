@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(
-    "a version 2 disk on a block device takes part in no job with other disks",
+    "a version 2 disk on a block device takes part in jobs with other disks, also in killed ones",
     .enabled(if: LoopDevice.isPossible, "needs root and a free loop device"))
   func version2() throws {
     let program = try Program()
@@ -57,13 +57,20 @@ import Testing
     let other = program.path("other.qcow2")
     try QemuImg.create(device.path, size: "4M", options: ["compat=0.10"])
     try QemuImg.create(other, size: "4M")
-    let result = try program.attempt(["save", "--tag", "t", "--file", other, device.path])
-    #expect(result.status == 9, "\(result.failure())")
-    #expect(result.standardError.contains(device.path), "\(result.standardError)")
-    for path in [device.path, other] {
-      #expect(try QemuImg.snapshotNames(path).isEmpty)
-      #expect(try QemuImg.check(path).isClean)
-      try run(program, ["save", "--tag", "t"], on: path)
+    let files = ["--file", other, device.path]
+    #expect(try program.attempt(["save", "--tag", "t"] + files).status == 0)
+    for stop in ["after-fence:2", "after-record"] {
+      let killed = try program.attempt(["save", "--tag", "u"] + files, stopAt: stop)
+      #expect(killed.status == 137)
+      for path in [device.path, other] {
+        let check = try QemuImg.check(path)
+        #expect(check.text.contains("snapjob commit pending: run snapjob recover"), "\(check.text)")
+      }
+      try program.run("recover")
+      for path in [device.path, other] {
+        #expect(try QemuImg.snapshotNames(path) == (stop == "after-record" ? ["t", "u"] : ["t"]))
+        #expect(try QemuImg.check(path).isClean)
+      }
     }
   }
 

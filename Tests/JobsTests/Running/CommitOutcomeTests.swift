@@ -70,7 +70,7 @@ struct CommitOutcomeTests {
     }
     #expect(
       await refusal { () async throws(JobError) in try await shop.runner.apply(.finalize, to: id) }
-        == "The commit of job 'a' is not decided: no commit record; `snapjob recover` settles it")
+        == "The commit of job 'a' is not finished: no commit record; `snapjob recover` finishes it")
   }
 
   @Test("Finalizing a job in doubt tries recovery again, as often as it takes")
@@ -86,7 +86,7 @@ struct CommitOutcomeTests {
     _ = try await shop.runner.wait(for: id)
     #expect(
       await refusal { () async throws(JobError) in try await shop.runner.apply(.finalize, to: id) }
-        == "The commit of job 'a' is not decided: no commit record; `snapjob recover` settles it")
+        == "The commit of job 'a' is not finished: no commit record; `snapjob recover` finishes it")
     isReachable.open()
     try await shop.runner.apply(.finalize, to: id)
     let record = try await shop.runner.wait(for: id)

@@ -146,11 +146,13 @@ private struct LibvirtHeader: Hashable {
     let fenced = try image.fencedSector(mark)
     #expect(fenced.fenceMark == mark)
     #expect(fenced.mark == nil)
-    let header = try Header(decodingStart: fenced.bytes)
+    let header = try Header(decoding: fenced.bytes)
     #expect(header.version == 3)
     #expect(header.refcountOrder == 63)
     #expect(header.incompatible.symmetricDifference(before.header.incompatible) == .commitPending)
     var rest = header
+    // A version 2 header has no more fields than it had.
+    if before.version == 2 { #expect(header.byteCount == Header.version3ByteCount) }
     rest.version = before.version
     rest.refcountOrder = before.header.refcountOrder
     rest.incompatible = before.header.incompatible
@@ -209,6 +211,8 @@ private struct LibvirtHeader: Hashable {
         .map { [UInt8]("\($0.type)".utf8) + $0.data }
     }
     #expect(Set(meaningful(after.area)) == Set(meaningful(opened.area)))
+    opened.unlock()
+    after.unlock()
     // A change by qemu, and one by snapjob, go on from there.
     try QemuIO.run(["write -P 5 0 64k"], on: image.path)
     if kind != .oneBit { try image.save("later") }
