@@ -97,16 +97,22 @@ final class CommitRun: AnnouncedCommit {
       return switch state.worker.ending {
       case .committed: .committed
       case .rolledBack: .rolledBack(failure)
-      case .inDoubt, nil: .inDoubt(inDoubt(failure))
+      case .inDoubt, nil: .inDoubt(inDoubt(failure, state.worker.isPublished))
       }
     }
   }
 
-  private func inDoubt(_ cause: JobError) -> JobError {
-    JobError(
+  /// What is done, what is open, and what finishes it.
+  private func inDoubt(_ cause: JobError, _ isPublished: [Bool]) -> JobError {
+    func names(_ wanted: Bool) -> String {
+      zip(intent.members, isPublished).filter { $1 == wanted }.map(\.0.node)
+        .joined(separator: ", ")
+    }
+    let done = isPublished.contains(true) ? ". The new state is on \(names(true))" : ""
+    return JobError(
       cause.kind,
-      "\(cause.message). The commit is not finished on every disk; until it is, no program opens a disk that "
-        + "is not. To finish it: snapjob recover")
+      "\(cause.message). The commit is not finished: no program opens \(names(false)) until it is\(done). "
+        + "To finish it: snapjob recover")
   }
 
   /// Performs actions until the worker has ended, or has come as far as is wanted.

@@ -54,6 +54,8 @@ struct CommitWorker: Sendable, Hashable {
   /// Which images may have a fence.
   private var isTouched: [Bool]
   private var hasIntent = false
+  /// Which images have their new state durably.
+  private(set) var isPublished: [Bool]
 
   /// A commit over some images.
   ///
@@ -67,6 +69,7 @@ struct CommitWorker: Sendable, Hashable {
     phase = .forward(0)
     progress = Array(repeating: .todo, count: memberCount)
     isTouched = Array(repeating: false, count: memberCount)
+    isPublished = isTouched
   }
 
   /// How it ended; nil while there is something to do.
@@ -139,6 +142,7 @@ struct CommitWorker: Sendable, Hashable {
         }
         advanceIfDone()
       case .synchronize(let member), .flush(let member):
+        if case .put(.after, _) = steps[index] { isPublished[member] = true }
         progress[member] = .done
         advanceIfDone()
       case .writeIntent:

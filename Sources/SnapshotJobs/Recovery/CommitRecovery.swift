@@ -89,7 +89,7 @@ extension CommitRecovery {
       case .lock(let index): worker.tried(lockOf: index)
       case .read:
         worker.read(
-          row.decision.map(RecoveryWorker.Decision.init), isSettled: row.isSettled,
+          row.decision, isSettled: row.isSettled,
           isConfirmed: row.isConfirmed)
       case .peek(let index): worker.peeked(index, states[index])
       case .look(let index): worker.found(states[index], at: index)
@@ -172,7 +172,7 @@ extension CommitRecovery {
         throw JobError(.notFound, "The catalog has no commit \(intent.id) any more")
       }
       worker.read(
-        row.decision.map(RecoveryWorker.Decision.init), isSettled: row.isSettled,
+        row.decision, isSettled: row.isSettled,
         isConfirmed: row.isConfirmed)
     }
 
@@ -189,7 +189,7 @@ extension CommitRecovery {
       if stands != decision {
         // Somebody was faster; what they entered must be durable as well.
         try secure()
-        worker.overtaken(by: RecoveryWorker.Decision(stands))
+        worker.overtaken(by: stands)
       }
     }
 
@@ -209,10 +209,10 @@ extension CommitRecovery {
     }
 
     private func settlement(
-      _ decision: RecoveryWorker.Decision, _ worker: RecoveryWorker
+      _ decision: CommitDecision, _ worker: RecoveryWorker
     ) -> CommitSettlement {
       CommitSettlement(
-        CommitDecision(decision), confirmed: Self.confirmed(worker),
+        decision, confirmed: Self.confirmed(worker),
         note: CommitReport(row, worker.outcomes).jobFailure(decision)?.message, isDurable: true)
     }
 
@@ -248,29 +248,5 @@ extension CommitRecovery {
     ) throws(JobError) -> Value {
       do throws(Qcow2Error) { return try body() } catch { throw JobError(error) }
     }
-  }
-}
-
-extension RecoveryWorker.Decision {
-  /// What the catalog says.
-  init(_ decision: CommitDecision) {
-    self =
-      switch decision {
-      case .record: .record
-      case .undone: .undone
-      case .unknown: .unknown
-      }
-  }
-}
-
-extension CommitDecision {
-  /// What recovery has found out.
-  init(_ decision: RecoveryWorker.Decision) {
-    self =
-      switch decision {
-      case .record: .record
-      case .undone: .undone
-      case .unknown: .unknown
-      }
   }
 }

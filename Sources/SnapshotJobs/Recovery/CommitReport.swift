@@ -40,12 +40,12 @@ struct CommitReport {
   }
 
   /// What happened, as a sentence.
-  func sentence(_ decision: RecoveryWorker.Decision) -> String {
+  func sentence(_ decision: CommitDecision) -> String {
     jobFailure(decision)?.message ?? "The commit was brought to its end on every disk."
   }
 
   /// Why the jobs of a settled commit have failed; nil if they are done.
-  func jobFailure(_ decision: RecoveryWorker.Decision) -> JobError? {
+  func jobFailure(_ decision: CommitDecision) -> JobError? {
     switch decision {
     case .record where left.isEmpty: nil
     case .record:

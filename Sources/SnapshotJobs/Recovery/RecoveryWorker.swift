@@ -31,17 +31,7 @@ struct RecoveryWorker: Sendable, Hashable {
     /// Make an image durable.
     case synchronize(Int)
     /// Enter into the catalog that nothing is left to do, with the members that are confirmed.
-    case settle(Decision)
-  }
-
-  /// What the catalog says of a commit.
-  enum Decision: Sendable, Hashable {
-    /// It happens.
-    case record
-    /// It does not.
-    case undone
-    /// Of one image alone: nobody can tell any more.
-    case unknown
+    case settle(CommitDecision)
   }
 
   /// What was done about one image.
@@ -63,9 +53,9 @@ struct RecoveryWorker: Sendable, Hashable {
   /// How it ended.
   enum Ending: Sendable, Hashable {
     /// Settled.
-    case settled(Decision)
+    case settled(CommitDecision)
     /// Images keep it open.
-    case waits(Decision)
+    case waits(CommitDecision)
     /// A living process is at it.
     case busy
     /// Nothing is left to do.
@@ -95,7 +85,7 @@ struct RecoveryWorker: Sendable, Hashable {
   private let waitsForNobody: Bool
   private var phase = Phase.step(0)
   private var progress: [Progress]
-  private(set) var decision: Decision?
+  private(set) var decision: CommitDecision?
   private(set) var outcomes: [Outcome]
   /// Members that were confirmed earlier are not judged again.
   private var isConfirmed: [Bool]
@@ -187,7 +177,7 @@ struct RecoveryWorker: Sendable, Hashable {
   ///   - decision: what stands there; nil for an intent alone.
   ///   - isSettled: whether nothing is left to do.
   ///   - isConfirmed: for each member whether it is not to be judged again.
-  mutating func read(_ decision: Decision?, isSettled: Bool, isConfirmed: [Bool]) {
+  mutating func read(_ decision: CommitDecision?, isSettled: Bool, isConfirmed: [Bool]) {
     self.decision = decision
     self.isConfirmed = isConfirmed
     for index in isConfirmed.indices where isConfirmed[index] { outcomes[index] = .confirmed }
@@ -267,7 +257,7 @@ struct RecoveryWorker: Sendable, Hashable {
   }
 
   /// Another recovery, or the worker, has entered something else meanwhile.
-  mutating func overtaken(by decision: Decision) { self.decision = decision }
+  mutating func overtaken(by decision: CommitDecision) { self.decision = decision }
 
   // MARK: Several images
 

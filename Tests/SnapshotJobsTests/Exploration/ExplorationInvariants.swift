@@ -81,7 +81,7 @@ extension Exploration {
 
   /// A row with nothing left to do; none where it is forgotten then.
   func settled(
-    _ row: ModelRow, _ decision: RecoveryWorker.Decision, _ confirmed: UInt8
+    _ row: ModelRow, _ decision: CommitDecision, _ confirmed: UInt8
   ) -> ModelRow {
     let settled = row.settled(decision, confirmed: confirmed)
     return scenario.prunes && !isWorthRecovering(settled) ? .none : settled

@@ -234,7 +234,7 @@ extension Exploration {
   // MARK: The catalog
 
   private func decide(
-    _ decision: RecoveryWorker.Decision, _ row: ModelRow, _ world: ModelWorld, _ who: Recoverer
+    _ decision: CommitDecision, _ row: ModelRow, _ world: ModelWorld, _ who: Recoverer
   ) {
     let name: ExplorationEvent.Name = decision == .record ? .entersRecord : .entersUndone
     guard row.exists else { return finish(.failed, world, who, name, .fails) }
@@ -249,7 +249,7 @@ extension Exploration {
   }
 
   private func secure(
-    _ decision: RecoveryWorker.Decision?, _ world: ModelWorld, _ who: Recoverer
+    _ decision: CommitDecision?, _ world: ModelWorld, _ who: Recoverer
   ) {
     let isLeftOut = decision == .undone && !scenario.securesUndone
     switch scenario.tables.decisionDurability {

@@ -159,7 +159,7 @@ extension Exploration {
   }
 
   private func enterDecision(
-    _ decision: RecoveryWorker.Decision, _ number: Int, _ world: ModelWorld
+    _ decision: CommitDecision, _ number: Int, _ world: ModelWorld
   ) {
     let row = logs.row(world.log)
     let name: ExplorationEvent.Name = decision == .record ? .entersRecord : .entersUndone

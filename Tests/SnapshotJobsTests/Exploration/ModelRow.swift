@@ -14,7 +14,7 @@ struct ModelRow: Sendable, Hashable {
   var isSettled: Bool { bits & 4 != 0 }
   var confirmed: UInt8 { bits >> 3 & 3 }
 
-  var decision: RecoveryWorker.Decision? {
+  var decision: CommitDecision? {
     switch bits & 3 {
     case 1: .record
     case 2: .undone
@@ -24,7 +24,7 @@ struct ModelRow: Sendable, Hashable {
   }
 
   /// With a decision, unless there is one.
-  func decided(_ decision: RecoveryWorker.Decision) -> ModelRow {
+  func decided(_ decision: CommitDecision) -> ModelRow {
     if bits & 3 != 0 { return self }
     let number: UInt8 =
       switch decision {
@@ -39,7 +39,7 @@ struct ModelRow: Sendable, Hashable {
   func confirming(_ members: UInt8) -> ModelRow { ModelRow(bits: bits | members << 3) }
 
   /// With nothing left to do.
-  func settled(_ decision: RecoveryWorker.Decision, confirmed members: UInt8) -> ModelRow {
+  func settled(_ decision: CommitDecision, confirmed members: UInt8) -> ModelRow {
     ModelRow(bits: decided(decision).confirming(members).bits | 4)
   }
 }

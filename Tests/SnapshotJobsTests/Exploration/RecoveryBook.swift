@@ -25,7 +25,7 @@ struct RecoveryBook {
   struct Entry {
     let step: Step
     let ending: RecoveryWorker.Ending?
-    let decision: RecoveryWorker.Decision?
+    let decision: CommitDecision?
     /// The members that are not judged again.
     let confirmed: UInt8
     /// A member that was left alone though several images are concerned; nil for none.

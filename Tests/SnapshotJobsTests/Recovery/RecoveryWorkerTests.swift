@@ -16,7 +16,7 @@ struct RecoveryWorkerTests {
 
   /// A recovery behind its locks, that has read a row.
   private func worker(
-    _ decision: RecoveryWorker.Decision?, count: Int = 2, isSettled: Bool = false,
+    _ decision: CommitDecision?, count: Int = 2, isSettled: Bool = false,
     isConfirmed: [Bool]? = nil, waitsForNobody: Bool = false
   ) -> RecoveryWorker {
     var worker = RecoveryWorker(memberCount: count, waitsForNobody: waitsForNobody)
@@ -101,8 +101,8 @@ struct RecoveryWorkerTests {
 
   @Test(
     "a decision that is read is made durable first",
-    arguments: [RecoveryWorker.Decision.record, .undone])
-  func secure(_ decision: RecoveryWorker.Decision) {
+    arguments: [CommitDecision.record, .undone])
+  func secure(_ decision: CommitDecision) {
     let worker = worker(decision)
     #expect(worker.actions == [.secure])
     var failed = worker
@@ -131,7 +131,7 @@ struct RecoveryWorkerTests {
 
   /// What a state leads to, of the first of two images.
   struct Row: Sendable, CustomStringConvertible {
-    let decision: RecoveryWorker.Decision
+    let decision: CommitDecision
     let state: MemberState
     let actions: [RecoveryWorker.Action]
     let ending: RecoveryWorker.Ending
@@ -139,7 +139,7 @@ struct RecoveryWorkerTests {
     var description: String { "\(decision), \(state.kind)" }
 
     init(
-      _ decision: RecoveryWorker.Decision, _ state: MemberState,
+      _ decision: CommitDecision, _ state: MemberState,
       _ actions: [RecoveryWorker.Action], waits: Bool = false
     ) {
       self.decision = decision
@@ -237,7 +237,7 @@ struct RecoveryWorkerTests {
 
   @Test("one image alone says itself what became of the commit")
   func alone() {
-    let cases: [(MemberState, [RecoveryWorker.Action], RecoveryWorker.Decision)] = [
+    let cases: [(MemberState, [RecoveryWorker.Action], CommitDecision)] = [
       (.published(isAfter: true, isHeld: false), [.rewrite(0), .synchronize(0)], .record),
       (.plain(isBefore: true, isHeld: false), [.rewrite(0), .synchronize(0)], .undone),
       (.plain(isBefore: false, isHeld: false), [], .unknown),
