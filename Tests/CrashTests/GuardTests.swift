@@ -7,8 +7,8 @@ import Testing
 @Suite("Guards of commits") struct GuardTests {
   /// What is taken out.
   enum Guard: String, Sendable, CaseIterable, CustomTestStringConvertible {
-    case fsyncBeforeRecord, checkpointBeforeRedo, comparisonOfFences, fence, lockBeforeReading
-    case intentBeforeFence, noReuseBeforePublish
+    case fsyncBeforeRecord, checkpointBeforeRedo, undoneBeforeUnfencing, comparisonOfFences
+    case fence, lockBeforeReading, rewriteOfPublished, intentBeforeFence, noReuseBeforePublish
 
     var testDescription: String { rawValue }
 
@@ -23,6 +23,7 @@ import Testing
         protection.tables.decisionDurability = .trusted
         // A published image would bring a lost record back.
         protection.tables.publishedProvesRecord = false
+      case .undoneBeforeUnfencing: protection.tables.writesUndoneFirst = false
       case .comparisonOfFences: protection.tables.knowsFencesByBytes = false
       case .fence: protection.tables.several = [.flush, .intent, .record, .put(.after), .settle]
       case .lockBeforeReading:
@@ -30,6 +31,7 @@ import Testing
         protection.tables.recovery = [.read, .lock, .decide, .members, .settle]
         protection.tables.writesUndoneFirst = false
         protection.isOvertaken = true
+      case .rewriteOfPublished: protection.trustsPageCache = true
       case .intentBeforeFence:
         protection.tables.several = [.put(.fenced), .intent, .record, .put(.after), .settle]
       case .noReuseBeforePublish: protection.reusesBeforePublish = true
@@ -44,6 +46,13 @@ import Testing
         Focus(
           failures: [.catalogSync], kills: [], triesPlainCrashes: false, actPercentage: 0,
           recoveryCrashPercentage: 100)
+      case .undoneBeforeUnfencing:
+        Focus(failures: [], kills: [.catalogSync], triesPlainCrashes: false, actPercentage: 0)
+      case .rewriteOfPublished:
+        Focus(
+          failures: [.imageSync], kills: [], triesPlainCrashes: false, actPercentage: 0,
+          loneActPercentage: 0, recoveryCrashPercentage: 100, statesOfRecovery: 100,
+          earlyLossPercentage: 0)
       case .lockBeforeReading:
         Focus(failures: [], kills: [.imageWrite], triesPlainCrashes: false, actPercentage: 0)
       case .fsyncBeforeRecord, .comparisonOfFences, .fence, .intentBeforeFence,
@@ -57,13 +66,19 @@ import Testing
       let format = self == .fence ? Format.version2 : .version3
       let operations: [Operation] =
         self == .noReuseBeforePublish ? [.delete, .load] : [.load, .save]
-      // Over several images nobody goes back.
-      let diskCount = self == .noReuseBeforePublish ? 1 : 2
+      // Over several images a later command mends it, or nobody goes back.
+      let diskCount = [.rewriteOfPublished, .noReuseBeforePublish].contains(self) ? 1 : 2
       return operations.map { Scenario(operation: $0, format: format, diskCount: diskCount) }
     }
   }
 
-  @Test("Without it, a crash loses something", arguments: Guard.allCases)
+  /// All in the long form, some otherwise.
+  private static let tried: [Guard] =
+    Campaign.Extent().isLong
+    ? Guard.allCases
+    : [.undoneBeforeUnfencing, .comparisonOfFences, .intentBeforeFence, .noReuseBeforePublish]
+
+  @Test("Without it, a crash loses something", arguments: tried)
   func takenOut(_ missing: Guard) async {
     let campaign = Campaign(
       missing.scenarios, Campaign.Extent(fixedStateCount: 3000), protection: missing.protection,

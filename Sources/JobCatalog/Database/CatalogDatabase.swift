@@ -33,6 +33,7 @@ final class CatalogDatabase: Sendable {
   private let pool: DatabasePool
   private let follower: DatabaseQueue
   private let isLogSuspect: Atomic<Bool>
+  private let hasClosed = Atomic(false)
 
   /// Opens a catalog, creates it if there is none, and brings its schema up to date.
   ///
@@ -241,8 +242,12 @@ final class CatalogDatabase: Sendable {
     }
   }
 
+  /// Whether ``close()`` was called.
+  var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
+
   /// Closes all connections; every later call throws.
   func close() {
+    hasClosed.store(true, ordering: .relaxed)
     try? follower.close()
     // Readers first: the last connection to close, the writing one, can then tidy up the log.
     pool.releaseMemory()

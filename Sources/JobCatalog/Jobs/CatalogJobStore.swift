@@ -57,6 +57,9 @@ extension Catalog: JobStore {
     try database.write { db in try VerbTable(db).answer(request, with: answer) }
   }
 
+  /// Whether it was closed.
+  public var isClosed: Bool { database.isClosed }
+
   /// A number that changes whenever anybody has written, this catalog included.
   public func changeCounter() throws(JobError) -> Int64 { try database.dataVersion() }
 

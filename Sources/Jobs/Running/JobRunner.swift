@@ -204,7 +204,9 @@ public final class JobRunner: Sendable {
 
   private var isFollowing: @Sendable () -> Bool {
     { [self] in
-      isWatched || roster.isBusy || ledger.broadcast.hasSubscribers
+      // Who waits hears of a closed store by a look at it, and leaves.
+      isWatched
+        || !ledger.store.isClosed && (roster.isBusy || ledger.broadcast.hasSubscribers)
     }
   }
 

@@ -42,6 +42,9 @@ public protocol JobStore: Sendable {
   /// Answers a request.
   func answer(_ request: Int64, with answer: VerbAnswer) throws(JobError)
 
+  /// Whether every later call throws: nobody looks for news there any more.
+  var isClosed: Bool { get }
+
   /// A number that changes whenever another process (or connection) has written; cheap to ask.
   func changeCounter() throws(JobError) -> Int64
 

@@ -8,6 +8,8 @@ struct Focus: Sendable {
   var triesPlainCrashes = true
   /// In how many states of a hundred other programs act.
   var actPercentage = 50
+  /// The same where only the page cache has the new first sector of an image alone.
+  var loneActPercentage = 90
   /// In how many states of a hundred the recovery is crashed as well.
   var recoveryCrashPercentage = 8
 

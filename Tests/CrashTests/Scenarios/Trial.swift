@@ -52,14 +52,13 @@ final class Trial {
   func run(stateCount: Int) throws {
     defer { tally.addImages(judge.imageCount, converted: judge.convertedCount) }
     let journal = try performWithoutFault()
-    var faults = faults(of: journal)
+    var faults = try faults(failures: journal, kills: performBesideBystander())
     var left = stateCount
     let plainLimit = faults.isEmpty ? left : left * 2 / 5
     left -= try examineStates(
       of: journal, from: base, name: "\(scenario)", limit: focus.triesPlainCrashes ? plainLimit : 0)
     while let fault = faults.popLast(), left > 0, !isOver {
-      try place.place(base)
-      place.companions = baseCompanions
+      try restart()
       let journal = Journal(failing: fault)
       try performance.run(at: place, journal, protection, hasBystander: fault.kills)
       left -= try examineStates(
@@ -68,8 +67,7 @@ final class Trial {
     }
     // What the faults have left over goes to the states without one.
     if focus.triesPlainCrashes, left > 0, !isOver {
-      place.companions = baseCompanions
-      try place.place(base)
+      try restart()
       let journal = Journal()
       try performance.run(at: place, journal, protection)
       _ = try examineStates(of: journal, from: base, name: "\(scenario)", limit: left)
@@ -99,24 +97,50 @@ final class Trial {
     try imagePaths.map { try judge.look(at: $0, place.read($0)) }
   }
 
+  /// What is done while another process has the catalog open: its calls are not those of a process alone, because a
+  /// log that somebody else may have left a hole in is made durable first.
+  private func performBesideBystander() throws -> Journal {
+    let journal = Journal()
+    try restart()
+    try performance.run(at: place, journal, protection, hasBystander: true)
+    return journal
+  }
+
+  /// Everything is as before the operation.
+  private func restart() throws {
+    try place.place(base)
+    place.companions = baseCompanions
+  }
+
   /// One failure each, of every fsync and of some writes; and the end of the process there, while another one
   /// has the catalog open, sees it as the dead one has left it in memory, and recovers.
-  private func faults(of journal: Journal) -> [Journal.Fault] {
+  ///
+  /// - Parameters:
+  ///   - failures: the calls of a process alone.
+  ///   - kills: those of one beside another.
+  private func faults(failures: Journal, kills: Journal) -> [Journal.Fault] {
     var faults: [Journal.Fault] = []
     for kind in Journal.Fault.Kind.allCases {
-      let count = journal.count(of: kind)
-      guard count > 0 else { continue }
-      var numbers = Array(1...count).shuffled(using: &generator)
-      let isSync = kind == .imageSync || kind == .catalogSync
-      // The last writes are those of the commit itself.
-      numbers = Array(numbers.prefix(isSync ? 16 : 4)) + (isSync ? [] : numbers.sorted().suffix(6))
-      faults += numbers.map { Journal.Fault(kind: kind, number: $0) }
-      faults += numbers.map { Journal.Fault(kind: kind, number: $0, kills: true) }
-      if let last = numbers.last {
+      let failing = numbers(of: kind, in: failures)
+      faults += failing.map { Journal.Fault(kind: kind, number: $0) }
+      if let last = failing.last {
         faults.append(Journal.Fault(kind: kind, number: last, lasts: true))
+      }
+      faults += numbers(of: kind, in: kills).map {
+        Journal.Fault(kind: kind, number: $0, kills: true)
       }
     }
     return faults.filter(focus.includes).shuffled(using: &generator)
+  }
+
+  /// Which calls of a kind are made to fail: every fsync, up to a limit, and some of the writes.
+  private func numbers(of kind: Journal.Fault.Kind, in journal: Journal) -> [Int] {
+    let count = journal.count(of: kind)
+    guard count > 0 else { return [] }
+    let numbers = Array(1...count).shuffled(using: &generator)
+    let isSync = kind == .imageSync || kind == .catalogSync
+    // The last writes are those of the commit itself.
+    return isSync ? Array(numbers.prefix(16)) : numbers.prefix(4) + numbers.sorted().suffix(6)
   }
 
   /// Examines states of a journal.
@@ -219,7 +243,7 @@ final class Trial {
   }
 
   private func chooseActs(_ state: CrashState) -> [ForeignAct] {
-    guard chance(state.isLoneChain ? 90 : focus.actPercentage) else { return [] }
+    guard chance(state.isLoneChain ? focus.loneActPercentage : focus.actPercentage) else { return [] }
     // What hides a disk or shows it twice comes first: others act on the disks as they are named.
     var acts = [ForeignAct.allCases[Int(generator.next() % UInt64(ForeignAct.allCases.count))]]
     if state.isLoneChain { acts = [.vmWrites] }

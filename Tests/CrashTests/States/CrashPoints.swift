@@ -13,6 +13,8 @@ struct CrashPoints {
     case killed
     /// Of the changes that are not durable, those whose bit is set survive.
     case powerLoss(mask: UInt64)
+    /// So many of the changes that are not durable survive, in the order of files and of time.
+    case powerLossBehind(count: Int)
     /// Sectors survive by chance.
     case torn(seed: UInt64)
   }
@@ -68,6 +70,8 @@ struct CrashPoints {
         sampled += (1..<max(1, UInt64(1) << UInt64(count))).map { (prefix, .powerLoss(mask: $0)) }
       } else {
         sampled += (0..<64).map { _ in (prefix, .powerLoss(mask: generator.next())) }
+        // What a disk has written in order is hardly ever met by chance.
+        sampled += (1...count).map { (prefix, .powerLossBehind(count: $0)) }
       }
       sampled += (0..<8).map { _ in (prefix, .torn(seed: generator.next())) }
     }
@@ -101,6 +105,8 @@ struct CrashPoints {
       return lose(prefix, "\(story), power loss \(String(mask, radix: 2))") { change, _ in
         mask >> UInt64(change % 64) & 1 != 0
       }
+    case .powerLossBehind(let count):
+      return lose(prefix, "\(story), power loss behind \(count)") { change, _ in change < count }
     case .torn(let seed):
       return lose(prefix, "\(story), torn \(seed)") { change, sector in
         var generator = SeededGenerator(seed: seed &+ UInt64(change) &* 7919 &+ UInt64(sector))

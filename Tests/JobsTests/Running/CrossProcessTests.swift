@@ -172,6 +172,17 @@ struct CrossProcessTests {
     #expect(try there.runner.jobs().isEmpty)
   }
 
+  @Test("A closed store is not looked at any more, whatever is undecided there")
+  func closed() async throws {
+    let here = Workshop(
+      catalog: catalog, worker: 1, outcome: .inDoubt(JobError(.general, "undecided")))
+    try here.runner.start([try here.request("a")])
+    #expect(try await here.runner.wait(for: JobID("a")).status == .pending)
+    #expect(here.runner.isFollowingStore)
+    catalog.close()
+    try await eventually("idle") { !here.runner.isFollowingStore }
+  }
+
   @Test("A runner with nothing to do stops looking at the store")
   func idle() async throws {
     let here = Workshop(catalog: catalog, worker: 1)

@@ -15,6 +15,7 @@ final class ToyCatalog: Sendable {
     /// What the catalog cannot record; asked before each record is written.
     var refusal: @Sendable (JobRecord) -> JobError? = { _ in nil }
     var isUnreadable = false
+    var isClosed = false
   }
 
   let state = Guarded(State())
@@ -28,6 +29,10 @@ final class ToyCatalog: Sendable {
   }
 
   func becomeUnreadable() { state.withLock { state in state.isUnreadable = true } }
+
+  func close() {
+    state.withLock { state in (state.isUnreadable, state.isClosed) = (true, true) }
+  }
 
   /// The statuses that a job has passed, in order.
   func trail(of name: String) -> [JobStatus] {
@@ -67,6 +72,8 @@ final class ToyCatalog: Sendable {
 struct ToyStore: JobStore {
   let catalog: ToyCatalog
   let worker: Int64
+
+  var isClosed: Bool { catalog.state.withLock { $0.isClosed } }
 
   func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord] {
     try write { state throws(JobError) in

@@ -10,6 +10,8 @@ final class MemoryJobs: JobStore, JobHistory {
     var log: [(status: JobStatus, time: Timestamp)] = []
   }
 
+  let isClosed = false
+
   private struct State {
     /// Newest first.
     var rows: [Row] = []
