@@ -87,7 +87,8 @@ struct RecoveryWorker: Sendable, Hashable {
   private var progress: [Progress]
   private(set) var decision: CommitDecision?
   private(set) var outcomes: [Outcome]
-  /// Members that were confirmed earlier are not judged again.
+  /// Members that were confirmed earlier are not judged again. What can be written is written all the same: files
+  /// may have changed their names since.
   private var isConfirmed: [Bool]
   private var hasWorkerLock = false
   private var peeked: [Bool]
@@ -209,9 +210,11 @@ struct RecoveryWorker: Sendable, Hashable {
     case .rewrite: progress[index] = .rewriting(fence: fence(for: state))
     case .synchronize: progress[index] = .synchronizing(fence: nil)
     case .confirm: end(index, .confirmed)
-    case .pass: end(index, .passed(state))
-    case .tell: end(index, .told(state))
-    case .wait: end(index, .waits(state))
+    case .pass: end(index, isConfirmed[index] ? .confirmed : .passed(state))
+    case .tell: end(index, isConfirmed[index] ? .confirmed : .told(state))
+    case .wait:
+      let isDone = isConfirmed[index] && state.kind != .heldFenced
+      end(index, isDone ? .confirmed : .waits(state))
     }
   }
 
@@ -331,11 +334,7 @@ struct RecoveryWorker: Sendable, Hashable {
       return
     }
     phase = .step(next)
-    let isMembers = tables.recovery[next] == .members
-    for index in progress.indices {
-      progress[index] = isMembers && isConfirmed[index] ? .done : .todo
-    }
-    if isMembers, members(.done).count == progress.count { advance() }
+    for index in progress.indices { progress[index] = .todo }
   }
 
   /// Whether a step has nothing to do.

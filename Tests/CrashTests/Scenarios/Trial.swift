@@ -118,6 +118,7 @@ final class Trial {
   /// - Parameters:
   ///   - failures: the calls of a process alone.
   ///   - kills: those of one beside another.
+  /// - Returns: the faults in an order of chance.
   private func faults(failures: Journal, kills: Journal) -> [Journal.Fault] {
     var faults: [Journal.Fault] = []
     for kind in Journal.Fault.Kind.allCases {
@@ -243,7 +244,8 @@ final class Trial {
   }
 
   private func chooseActs(_ state: CrashState) -> [ForeignAct] {
-    guard chance(state.isLoneChain ? focus.loneActPercentage : focus.actPercentage) else { return [] }
+    let percentage = state.isLoneChain ? focus.loneActPercentage : focus.actPercentage
+    guard chance(percentage) else { return [] }
     // What hides a disk or shows it twice comes first: others act on the disks as they are named.
     var acts = [ForeignAct.allCases[Int(generator.next() % UInt64(ForeignAct.allCases.count))]]
     if state.isLoneChain { acts = [.vmWrites] }

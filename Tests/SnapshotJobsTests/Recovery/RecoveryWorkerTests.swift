@@ -213,6 +213,29 @@ struct RecoveryWorkerTests {
         == [.secure, .write(.after, 1, of: 1), .synchronize(1), .settle(.record)])
   }
 
+  @Test("an image that was confirmed before is written again: files may have changed their names")
+  func confirmedBeforeAndThere() {
+    var worker = worker(.undone, isConfirmed: [true, false])
+    let plain = MemberState.plain(isBefore: true, isHeld: false)
+    #expect(
+      actions(&worker, [plain, plain])
+        == [
+          .secure, .rewrite(0), .synchronize(0), .rewrite(1), .synchronize(1), .settle(.undone),
+        ])
+  }
+
+  @Test("a fence that has come to the path of a confirmed image is resolved")
+  func confirmedBeforeSwap() {
+    var worker = worker(.record, isConfirmed: [true, false])
+    let published = MemberState.published(isAfter: true, isHeld: false)
+    #expect(
+      actions(&worker, [fenced(1), published])
+        == [
+          .secure, .write(.after, 0, of: 1), .synchronize(0), .rewrite(1), .synchronize(1),
+          .settle(.record),
+        ])
+  }
+
   @Test(
     "an image that cannot be written does not keep the others from it; nothing is settled",
     arguments: [RecoveryWorker.Action.write(.after, 0, of: 0), .synchronize(0)])
