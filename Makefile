@@ -71,7 +71,9 @@ crash: test-packages
 
 # The import check judges what the build before it recorded, so it comes after the tests' build.
 check: test-packages qemu10 lint
-	SNAPJOB_TESTS=full $(SWIFT_TEST)
+	@rm -f $(CRASH_TABLE)
+	SNAPJOB_TESTS=full SNAPJOB_CRASH=long SNAPJOB_CRASH_TABLE=$(CRASH_TABLE) $(SWIFT_TEST)
+	@cat $(CRASH_TABLE)
 	$(SWIFT) build -j $(JOBS) --build-tests --explicit-target-dependency-import-check error
 	packaging/thread-sanitizer
 	packaging/check-documentation

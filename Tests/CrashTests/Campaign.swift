@@ -18,8 +18,13 @@ final class Campaign: Sendable {
       isLong && ["SNAPJOB_CRASH_ONLY", "SNAPJOB_CRASH_STATES"].allSatisfy { variable($0) == nil }
     }
     var seed: UInt64 { variable("SNAPJOB_CRASH_SEED").flatMap(UInt64.init) ?? 1 }
-    var statesPerScenario: Int {
-      fixedStateCount ?? variable("SNAPJOB_CRASH_STATES").flatMap(Int.init) ?? (isLong ? 460 : 30)
+    /// How many states of a scenario are tried.
+    func stateCount(of scenario: Scenario) -> Int {
+      if let fixedStateCount { return fixedStateCount }
+      if let count = variable("SNAPJOB_CRASH_STATES").flatMap(Int.init) { return count }
+      guard isLong else { return 30 }
+      // Images of megabytes take ten times as long.
+      return scenario.format == .clusters2M ? 120 : 480
     }
     /// How often the real program is killed.
     var killCount: Int { variable("SNAPJOB_CRASH_KILLS").flatMap(Int.init) ?? (isLong ? 500 : 20) }
@@ -108,7 +113,7 @@ final class Campaign: Sendable {
         try Trial(
           scenario, protection: protection, focus: focus, tally: tally, seed: seed,
           convertInterval: extent.convertInterval, stopsAtDamage: stopsAtDamage
-        ).run(stateCount: extent.statesPerScenario)
+        ).run(stateCount: extent.stateCount(of: scenario))
       } catch {
         failures.withLock { $0.append("\(scenario): \(error)") }
       }
