@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 public import Jobs
+public import SnapshotJobs
 
 extension Catalog {
   /// Where the catalog is if the command line does not say.
@@ -32,6 +33,23 @@ extension Catalog {
         .usage, "User \(uid) has no home directory for a catalog. Choose one with --catalog PATH")
     }
     return home + "/.local/state/snapjob/catalog.sqlite"
+  }
+
+  /// The default catalogs, of root and of this user, that can be used: where the commit of a fence may be that
+  /// another catalog does not know of.
+  ///
+  /// - Parameter path: the catalog that is in use already.
+  /// - Returns: the others, open.
+  public static func defaultLogs(beside path: String) -> [any CommitLog] {
+    var environment = ProcessInfo.processInfo.environment
+    environment["SNAPJOB_CATALOG"] = nil
+    let places = [0, geteuid()].compactMap { uid in
+      try? location(environment: environment, uid: uid)
+    }
+    return Set(places).sorted().compactMap { place in
+      guard place != path, access(place, R_OK | W_OK) == 0 else { return nil }
+      return try? Catalog(path: place)
+    }
   }
 
   private static func homeDirectory(of uid: UInt32) -> String? {

@@ -55,8 +55,8 @@ public final class Engine: Sendable {
   ///
   /// - Parameters:
   ///   - catalogPath: the database; it is created if it does not exist.
-  ///   - recovers: whether recovery runs. Only those who ask for recovery themselves, or look at
-  ///     the catalog alone, leave it out.
+  ///   - recovers: whether recovery runs. Only those who ask for recovery themselves, or only look
+  ///     at images or the catalog, leave it out.
   ///   - lockPatience: how long jobs wait for images and machines that are in use.
   ///   - onWait: told once who holds what is being waited for.
   ///   - logger: where remarks go that concern no command's outcome.
@@ -183,7 +183,9 @@ extension Engine {
       catalog: CatalogCare(catalog: catalog),
       images: StoredImages(access: access, secondReader: LibqcowReader(), live: live),
       live: live, channels: SystemByteChannels(),
-      recovery: Recovery(log: catalog, runner: runner, orphanHandler: orphanHandler),
+      recovery: Recovery(
+        log: catalog, runner: runner, orphanHandler: orphanHandler,
+        otherLogs: { Catalog.defaultLogs(beside: catalog.catalogPath) }),
       busyPatience: lockPatience, onWait: onWait, version: version)
   }
 

@@ -141,6 +141,32 @@ import Testing
     try check(operation, stop, secondOptions: ["compat=0.10"])
   }
 
+  @Test("Whoever looks at a pending commit writes nothing; whoever waits is told what is open")
+  func pending() throws {
+    let program = try Program()
+    try program.makeDisks(sizes: Self.sizes)
+    let arguments = ["save", "--tag", "new", "--job-id", "j"]
+    #expect(try run(program, arguments, stopAt: "after-record").status == 137)
+    for looking in [["list"], ["check"], ["verify"], ["diff", "new"]] {
+      #expect(try program.attempt(looking).status != 0)
+      for disk in program.disks {
+        #expect(try QemuImg.check(program.path(disk)).text.contains("commit pending"), "\(looking)")
+      }
+    }
+    try Command.run("mv", [program.path("disk1.qcow2"), program.path("away")])
+    let questions = [
+      ["job", "wait", "j"], ["job", "finalize", "j"], ["save", "--tag", "more"], ["recover"],
+    ]
+    for asking in questions {
+      let answer = try program.attempt(asking)
+      #expect(answer.status == 6, "\(asking): \(answer.failure())")
+      #expect((answer.standardError + answer.text).contains("disk1.qcow2"), "\(asking)")
+    }
+    try Command.run("mv", [program.path("away"), program.path("disk1.qcow2")])
+    try program.run("job", "wait", "j")
+    #expect(try program.run("list").text.contains("new"))
+  }
+
   private func check(_ operation: Operation, _ stop: String, secondOptions: [String]) throws {
     let program = try Program()
     try program.makeDisks(sizes: Self.sizes, secondOptions: secondOptions)

@@ -77,8 +77,9 @@ struct CatalogFailure: Sendable {
 
   static let another = "Choose another with --catalog PATH"
   static let restore =
-    "Put a copy in its place (snapjob catalog backup makes them), or move the file away: snapjob "
-    + "then starts an empty catalog; the images keep their snapshots"
+    "Put a copy in its place (snapjob catalog backup makes them). Where there is none, move the file away, and "
+    + "keep it: snapjob then starts an empty catalog; the images keep their snapshots. But an image that "
+    + "qemu-img info refuses with \"snapjob commit pending\" needs this catalog to come to its new state"
 
   private func jobError(for error: DatabaseError) -> JobError {
     let text = error.message ?? "\(error.resultCode)"

@@ -77,6 +77,9 @@ extension Catalog: JobStore {
     let isAlive = job.worker.map(workers.isAlive) ?? false
     let process = job.worker.map { "pid \($0.pid)" } ?? "an unknown process"
     let (id, status) = (job.record.id, job.record.status)
+    if !isAlive, status == .pending, let obstacle = job.record.error {
+      return JobError(obstacle.kind, "Machine '\(subject)' is busy: \(obstacle.message)")
+    }
     let advice =
       switch (isAlive, status) {
       case (false, _): ", which has ended). To settle it: snapjob recover"

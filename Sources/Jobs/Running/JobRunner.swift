@@ -179,6 +179,28 @@ public final class JobRunner: Sendable {
     roster.forgetStranded(id)
   }
 
+  /// Notes at a job whose process has ended why recovery cannot conclude it yet: whoever looks at it, waits for it
+  /// or wants to finalize it is told so. Only a `pending` job gets a note; its status stays.
+  ///
+  /// - Parameters:
+  ///   - obstacle: what keeps it from its end.
+  ///   - id: the job.
+  ///   - number: the job's number, where it is known: a job that has got the name since is another one.
+  /// - Throws: ``JobError`` from the store; the job is as it was then.
+  public func note(
+    _ obstacle: JobError, atOrphan id: JobID, numbered number: Int64? = nil
+  ) throws(JobError) {
+    guard roster.live(id) == nil else { return }
+    try ledger.whileConcluding { () throws(JobError) in
+      guard let record = try ledger.store.job(id), number == nil || record.number == number,
+        record.status == .pending, record.error != obstacle
+      else { return }
+      var machine = JobStateMachine(record)
+      machine.settle(error: obstacle, result: record.result)
+      try machine.amend(in: ledger)
+    }
+  }
+
   // MARK: Following other processes
 
   /// Sees to it that the store is looked at while there is need.

@@ -29,8 +29,13 @@ extension CommandTable {
           try files.map { try recovery.abandon(path: ImagePath.absolute($0)).json })
       }
       let id = try arguments.string(ifPresent: "id").map(JobID.init(naming:))
-      let findings = try recovery.run(
-        dryRun: arguments.flag("dry-run"), job: id, abandons: abandons, isThorough: true)
+      let isRehearsal = arguments.flag("dry-run")
+      var findings = try recovery.run(
+        dryRun: isRehearsal, job: id, abandons: abandons, isThorough: true)
+      if id == nil {
+        let nodes = try context.services.machines.machines().flatMap(\.nodes)
+        findings += try recovery.resolveFences(at: nodes.map(\.path), dryRun: isRehearsal)
+      }
       return .array(findings.map(\.json))
     }
   ]

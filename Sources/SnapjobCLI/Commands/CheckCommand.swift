@@ -36,7 +36,7 @@ struct CheckCommand: Verb {
       "targets": .list(session.targets(targets)),
       "repair": repair.map { .string($0.rawValue) },
     ])
-    return try await session.withEndpoint { endpoint in
+    return try await session.withEndpoint(recovers: repair != nil) { endpoint in
       let checks: QMPValue
       do {
         checks = try await endpoint.execute("x-snapjob-check", request)

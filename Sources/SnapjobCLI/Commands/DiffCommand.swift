@@ -33,7 +33,8 @@ struct DiffCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
-    let (ranges, names) = try await session.withEndpoint(files: disks.files) { endpoint in
+    let (ranges, names) = try await session.withEndpoint(files: disks.files, recovers: false) {
+      endpoint in
       let disks = try await Disks(disks, vmstate: nil, on: endpoint, session: session)
       let ranges = try await endpoint.execute(
         "x-snapjob-diff",

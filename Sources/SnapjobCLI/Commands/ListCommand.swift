@@ -34,7 +34,8 @@ struct ListCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
-    let snapshots = try await session.withEndpoint(files: disks.files) { endpoint in
+    let snapshots = try await session.withEndpoint(files: disks.files, recovers: false) {
+      endpoint in
       try await endpoint.execute(
         "x-snapjob-list",
         .present([

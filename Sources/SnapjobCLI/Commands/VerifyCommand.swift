@@ -39,7 +39,7 @@ struct VerifyCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     let output = session.output
-    return try await session.withEndpoint { endpoint in
+    return try await session.withEndpoint(recovers: false) { endpoint in
       let reports = try await endpoint.execute(
         "x-snapjob-verify",
         .present([

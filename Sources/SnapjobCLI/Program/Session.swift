@@ -19,7 +19,8 @@ struct Session: Sendable {
   /// - Parameters:
   ///   - machine: the machine; nil for the one of the global options.
   ///   - files: images of a one-off machine instead.
-  ///   - recovers: whether what an earlier process left is settled first.
+  ///   - recovers: whether what an earlier process left is settled first; not for commands that only look at
+  ///     images, which never write to them.
   ///   - followsAllMachines: whether the events tell of the jobs of all machines.
   ///   - body: uses it.
   /// - Returns: what the body returns.

@@ -97,22 +97,22 @@ final class CommitRun: AnnouncedCommit {
       return switch state.worker.ending {
       case .committed: .committed
       case .rolledBack: .rolledBack(failure)
-      case .inDoubt, nil: .inDoubt(inDoubt(failure, state.worker.isPublished))
+      case .inDoubt, nil: .inDoubt(inDoubt(failure, state.worker))
       }
     }
   }
 
   /// What is done, what is open, and what finishes it.
-  private func inDoubt(_ cause: JobError, _ isPublished: [Bool]) -> JobError {
-    func names(_ wanted: Bool) -> String {
-      zip(intent.members, isPublished).filter { $1 == wanted }.map(\.0.node)
-        .joined(separator: ", ")
+  private func inDoubt(_ cause: JobError, _ worker: CommitWorker) -> JobError {
+    func names(_ isNamed: [Bool]) -> String? {
+      isNamed.contains(true)
+        ? zip(intent.members, isNamed).filter(\.1).map(\.0.node).joined(separator: ", ") : nil
     }
-    let done = isPublished.contains(true) ? ". The new state is on \(names(true))" : ""
+    let open = names(worker.isFenced).map { ": no program opens \($0) until it is" } ?? ""
+    let done = names(worker.isPublished).map { ". The new state is on \($0)" } ?? ""
     return JobError(
       cause.kind,
-      "\(cause.message). The commit is not finished: no program opens \(names(false)) until it is\(done). "
-        + "To finish it: snapjob recover")
+      "\(cause.message). The commit is not finished\(open)\(done). To finish it: snapjob recover")
   }
 
   /// Performs actions until the worker has ended, or has come as far as is wanted.

@@ -54,6 +54,9 @@ struct CommitWorker: Sendable, Hashable {
   /// Which images may have a fence.
   private var isTouched: [Bool]
   private var hasIntent = false
+  /// Whether an image may have a fence now.
+  var isFenced: [Bool] { zip(isTouched, isPublished).map { $0 && !$1 } }
+
   /// Which images have their new state durably.
   private(set) var isPublished: [Bool]
 
@@ -130,7 +133,12 @@ struct CommitWorker: Sendable, Hashable {
     case .ended, .recovering: break
     case .undoing: undid(action)
     case .fencing:
-      if case .synchronize = action { phase = .ended(.inDoubt) } else { progress[0] = .written }
+      if case .synchronize = action {
+        phase = .ended(.inDoubt)
+      } else {
+        progress[0] = .written
+        isTouched[0] = true
+      }
     case .forward(let index):
       switch action {
       case .write(let sector, let member):
@@ -162,6 +170,7 @@ struct CommitWorker: Sendable, Hashable {
     case .write(.before, let member) where progress[member] == .given: progress[member] = .written
     case .synchronize(let member) where progress[member] == .written:
       progress[member] = .done
+      isTouched[member] = false
       endUndoIfOver()
     case .writeUndone: phase = .ended(.rolledBack)
     // The late end of what was begun before.

@@ -76,23 +76,43 @@ struct CommitGate {
     } catch {
       throw JobError(error.in(path))
     }
-    try confirm(path, in: decided)
+    try confirm(fence, metAt: path, in: decided)
   }
 
-  /// Whoever met the fence was at the member's own place.
-  private func confirm(_ path: String, in row: CommitRow) throws(JobError) {
-    let found = row.intent.members.firstIndex { $0.path == path }
-    if row.isSettled, let found { try log.confirm([found], of: row.intent.id) }
+  /// The image was met at the member's own place, or under another name while there is nothing at that place: it is
+  /// the member. A copy beside it confirms nothing.
+  private func confirm(
+    _ fence: FenceMark, metAt path: String, in row: CommitRow
+  ) throws(JobError) {
+    var found = row.intent.members.firstIndex { $0.path == path }
+    if found == nil, row.intent.members.indices.contains(fence.member) {
+      do throws(Qcow2Error) {
+        _ = try SectorFile(opening: row.intent.members[fence.member].path, .peek, access: files)
+      } catch {
+        if error.code == .notFound { found = fence.member }
+      }
+    }
+    if let found { try log.confirm([found], of: row.intent.id) }
   }
 
   // MARK: Those who look
 
+  /// The fence of an image, seen without its lock; nil if there is none, or nothing that can be read.
+  func fence(at path: String) -> FenceMark? {
+    guard let file = try? SectorFile(opening: path, .peek, access: files) else { return nil }
+    return (try? file.read())?.fenceMark
+  }
+
+  /// Whether a fence is of a commit that this catalog knows of.
+  func knows(_ fence: FenceMark) throws(JobError) -> Bool {
+    guard fence.catalog == log.catalogID else { return false }
+    return try log.commit(fence.commit) != nil
+  }
+
   /// What to tell whoever could not read some images; nil if none of them has a fence.
   func refusal(concerning paths: [String]) -> JobError? {
     for path in paths {
-      guard let file = try? SectorFile(opening: path, .peek, access: files),
-        let fence = (try? file.read())?.fenceMark
-      else { continue }
+      guard let fence = fence(at: path) else { continue }
       guard fence.catalog == log.catalogID, let row = try? log.commit(fence.commit) else {
         return Self.foreign(fence, path)
       }

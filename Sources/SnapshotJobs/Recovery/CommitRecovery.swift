@@ -11,6 +11,11 @@ struct CommitRecovery {
     let outcomes: [RecoveryWorker.Outcome]
     /// The first thing that went wrong.
     let failure: JobError?
+
+    /// Whether images are as was decided of which that was not known before.
+    func confirms(beyond known: [Bool]) -> Bool {
+      zip(outcomes, known).contains { $0 == .confirmed && !$1 }
+    }
   }
 
   private let id: CommitID

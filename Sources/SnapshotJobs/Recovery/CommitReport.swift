@@ -7,8 +7,16 @@ struct CommitReport {
   private let intent: CommitIntent
   private let outcomes: [RecoveryWorker.Outcome]
   private let workerPID: Int32
+  private let isForecast: Bool
 
-  init(_ row: CommitRow, _ outcomes: [RecoveryWorker.Outcome]) {
+  /// A report.
+  ///
+  /// - Parameters:
+  ///   - row: the commit.
+  ///   - outcomes: what was done about each image.
+  ///   - isForecast: whether it only would be done.
+  init(_ row: CommitRow, _ outcomes: [RecoveryWorker.Outcome], isForecast: Bool = false) {
+    self.isForecast = isForecast
     intent = row.intent
     workerPID = row.workerPID
     self.outcomes = outcomes
@@ -28,7 +36,11 @@ struct CommitReport {
 
   /// Each image with what was done about it.
   var images: [String] {
-    zip(intent.members, outcomes).map { "\($0.node): \($0.path): \($1.text)" }
+    zip(intent.members, outcomes).map { member, outcome in
+      let text = isForecast && outcome == .confirmed ? "would be finished" : outcome.text
+      let isNamed = text.hasPrefix("\(member.path): ")
+      return "\(member.node): \(isNamed ? text : "\(member.path): \(text)")"
+    }
   }
 
   private func named(_ isWanted: (RecoveryWorker.Outcome) -> Bool) -> [String] {
@@ -77,7 +89,9 @@ struct CommitReport {
     case .settled, .settledByOthers: return nil
     case .busy:
       return JobError(
-        .inUse, "\(label) is being finished by process \(workerPID). Try again when it is done")
+        .inUse,
+        "\(label) is in the hands of process \(workerPID), which lives: it is at it, or waits for job finalize "
+          + "or job cancel")
     case .failed:
       let cause = failure ?? JobError(.general, "its state could not be written")
       return JobError(

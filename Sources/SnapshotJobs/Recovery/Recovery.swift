@@ -41,6 +41,7 @@ public struct Recovery: Sendable {
   private let orphanHandler: OrphanHandler
   private let files: any FileAccess
   private let tables: CommitTables
+  private let otherLogs: @Sendable () -> [any CommitLog]
 
   /// Makes a recovery over a catalog's commits and jobs.
   ///
@@ -49,18 +50,24 @@ public struct Recovery: Sendable {
   ///   - runner: what concludes its jobs.
   ///   - files: where the image files come from.
   ///   - orphanHandler: looks after jobs whose work was not in this program.
+  ///   - otherLogs: opens the catalogs in which the commit of a fence is looked for that this one does not
+  ///     know of.
   public init(
     log: any CommitLog, runner: JobRunner, files: any FileAccess = PosixFileAccess(),
-    orphanHandler: @escaping OrphanHandler = { _ in nil }
+    orphanHandler: @escaping OrphanHandler = { _ in nil },
+    otherLogs: @escaping @Sendable () -> [any CommitLog] = { [] }
   ) {
     self.init(
-      log: log, runner: runner, files: files, tables: CommitTables(), orphanHandler: orphanHandler)
+      log: log, runner: runner, files: files, tables: CommitTables(), orphanHandler: orphanHandler,
+      otherLogs: otherLogs)
   }
 
   init(
     log: any CommitLog, runner: JobRunner, files: any FileAccess, tables: CommitTables,
-    orphanHandler: @escaping OrphanHandler = { _ in nil }
+    orphanHandler: @escaping OrphanHandler = { _ in nil },
+    otherLogs: @escaping @Sendable () -> [any CommitLog] = { [] }
   ) {
+    self.otherLogs = otherLogs
     self.orphanHandler = orphanHandler
     self.log = log
     self.files = files
@@ -136,6 +143,50 @@ public struct Recovery: Sendable {
 
   // MARK: One image
 
+  /// Takes away the fences that are met on images whatever path their commit knows them by: by this catalog's
+  /// commits, or those of the other catalogs. Images of commits that ``run(dryRun:job:abandons:isThorough:)`` has
+  /// told of are left out.
+  ///
+  /// - Parameters:
+  ///   - paths: absolute paths of images.
+  ///   - dryRun: only say what would happen.
+  /// - Returns: a finding for each fence.
+  /// - Throws: `JobError` if the catalog cannot be used.
+  public func resolveFences(at paths: [String], dryRun: Bool = false) throws(JobError) -> [Finding]
+  {
+    let gate = CommitGate(log: log, files: files)
+    var others: [any CommitLog]?
+    var findings: [Finding] = []
+    for path in Set(paths).sorted() {
+      guard let fence = gate.fence(at: path) else { continue }
+      let isOurs = try gate.knows(fence)
+      if isOurs, try log.commit(fence.commit)?.isSettled == false { continue }
+      if !isOurs, others == nil { others = otherLogs() }
+      let owner =
+        isOurs ? log : others?.first { $0.catalogID == fence.catalog }
+      findings.append(resolve(fence, at: path, by: owner, dryRun: dryRun))
+    }
+    return findings
+  }
+
+  private func resolve(
+    _ fence: FenceMark, at path: String, by owner: (any CommitLog)?, dryRun: Bool
+  ) -> Finding {
+    do throws(JobError) {
+      guard let owner else { throw JobError(.commitPending(fence, path: path)) }
+      if !dryRun { try CommitGate(log: owner, files: files).resolve(fence, at: path) }
+      let isOurs = owner.catalogID == log.catalogID
+      let catalog = isOurs ? "" : ", with the catalog \(owner.catalogPath)"
+      let verb = dryRun ? "would be" : "was"
+      return Finding(
+        jobs: [], outcome: "The commit on \(path) \(verb) brought to its end\(catalog).",
+        images: [path], isResolved: true, obstacle: nil)
+    } catch {
+      return Finding(
+        jobs: [], outcome: error.message, images: [path], isResolved: false, obstacle: error)
+    }
+  }
+
   /// Gives up what keeps an image from being changed: a fence that no commit of this catalog explains goes, with
   /// the header of before built out of it. What a commit of this catalog explains is finished instead.
   ///
@@ -151,21 +202,17 @@ public struct Recovery: Sendable {
       guard finding.isResolved else { throw finding.obstacle ?? JobError(.inUse, finding.outcome) }
       return finding
     }
+    let gate = CommitGate(log: log, files: files)
+    if let fence = gate.fence(at: path), try gate.knows(fence) {
+      try gate.resolve(fence, at: path)
+      return Finding(
+        jobs: [], outcome: "The commit on \(path) was brought to its end.", images: [path],
+        isResolved: true, obstacle: nil)
+    }
     do throws(Qcow2Error) {
       let file = try SectorFile(opening: path, .write, access: files)
-      let fence = try file.read()?.fenceMark
-      if let fence, fence.catalog == log.catalogID, try known(fence) {
-        file.unlock()
-        do throws(JobError) {
-          try CommitGate(log: log, files: files).resolve(fence, at: path)
-        } catch {
-          throw Qcow2Error(.conflict, error.message)
-        }
-        return Finding(
-          jobs: [], outcome: "The commit on \(path) was brought to its end.", images: [path],
-          isResolved: true, obstacle: nil)
-      }
       defer { file.unlock() }
+      let fence = try file.read()?.fenceMark
       try file.write(try file.unfenced())
       try file.synchronize()
       let others = fence.map { $0.memberCount - 1 } ?? 0
@@ -178,14 +225,6 @@ public struct Recovery: Sendable {
         images: [path], isResolved: true, obstacle: nil)
     } catch {
       throw JobError(error)
-    }
-  }
-
-  private func known(_ fence: FenceMark) throws(Qcow2Error) -> Bool {
-    do throws(JobError) {
-      return try log.commit(fence.commit) != nil
-    } catch {
-      throw Qcow2Error(.io, error.message)
     }
   }
 
@@ -252,9 +291,12 @@ public struct Recovery: Sendable {
       // A settled commit only waits for what turns up.
       guard !row.isSettled else { return nil }
       let obstacle = report.obstacle(result.ending, result.failure)
+      if let obstacle, result.ending != .busy { try note(obstacle, at: row) }
       return Finding(
         jobs: row.intent.jobs, outcome: obstacle?.message ?? "", images: report.images,
         isResolved: false, obstacle: obstacle)
+    // Of a settled commit is told what has turned up since.
+    case .settled where row.isSettled && !result.confirms(beyond: row.isConfirmed): return nil
     case .settled(let decision):
       let failure = report.jobFailure(decision)
       if !row.isSettled { try conclude(row, failure) }
@@ -268,7 +310,7 @@ public struct Recovery: Sendable {
     _ row: CommitRow, _ recovery: CommitRecovery
   ) throws(JobError) -> Finding? {
     guard !row.isSettled, let forecast = try recovery.forecast() else { return nil }
-    let report = CommitReport(row, forecast.outcomes)
+    let report = CommitReport(row, forecast.outcomes, isForecast: true)
     let obstacle = report.obstacle(forecast.ending, forecast.failure)
     let text =
       switch forecast.ending {
@@ -279,6 +321,14 @@ public struct Recovery: Sendable {
     return Finding(
       jobs: row.intent.jobs, outcome: text, images: report.images, isResolved: obstacle == nil,
       obstacle: obstacle)
+  }
+
+  /// Says at the jobs what keeps their commit from its end.
+  private func note(_ obstacle: JobError, at row: CommitRow) throws(JobError) {
+    for id in row.intent.jobs {
+      guard let number = row.jobNumbers[id] else { continue }
+      try runner.note(obstacle, atOrphan: id, numbered: number)
+    }
   }
 
   private func conclude(_ row: CommitRow, _ failure: JobError?) throws(JobError) {

@@ -104,6 +104,29 @@ struct OrphanTests {
     await #expect(throws: JobError(.conflict, orphaned)) { try await shop.runner.wait(for: id) }
   }
 
+  @Test("What keeps a pending orphan from its end is told to those who wait for it")
+  func noted() async throws {
+    let shop = Workshop()
+    let id = try JobID("a")
+    shop.catalog.leave(try toyRecord("a", status: .pending), worker: 7)
+    shop.catalog.kill(worker: 7)
+    try shop.runner.note(Self.reason, atOrphan: id)
+    #expect(try await shop.runner.wait(for: id).error == Self.reason)
+    #expect(try await shop.runner.wait(for: id).status == .pending)
+    #expect(shop.catalog.trail.isEmpty)
+    try shop.runner.conclude(orphan: id, error: nil, result: "{}")
+    #expect(try await shop.runner.wait(for: id).error == nil)
+  }
+
+  @Test(
+    "Nothing is noted at jobs that are not pending", arguments: [JobStatus.running, .concluded])
+  func notNoted(status: JobStatus) throws {
+    let shop = Workshop()
+    shop.catalog.leave(try toyRecord("a", status: status), worker: 7)
+    try shop.runner.note(Self.reason, atOrphan: JobID("a"))
+    #expect(try shop.info("a").error == nil)
+  }
+
   @Test("Finalizing a pending orphan tries recovery")
   func finalize() async throws {
     let shop = Workshop(settlement: { runner, id throws(JobError) in

@@ -113,6 +113,9 @@ import Testing
     #expect(!finding.isResolved)
     #expect(finding.obstacle?.kind == .inUse)
     #expect(finding.outcome.contains("disk2"))
+    let waiting = try #require(try bench.catalog.jobs().first { $0.id == id })
+    #expect(waiting.status == .pending)
+    #expect(waiting.error == finding.obstacle)
     #expect(try !UnfencedImage.isFenced(nodes[1].path))
     // Every command gives the same answer.
     let error = try await bench.fail(.save("more", on: [nodes[0]]), on: [nodes[0]])
@@ -120,6 +123,42 @@ import Testing
     try Command.run("mv", [away, nodes[2].path])
     #expect(try bench.recovery.run().map(\.isResolved) == [true])
     try expectDone(id)
+  }
+
+  @Test func `a disk that was finished under another name counts when it is back`() async throws {
+    let id = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0])
+    let away = try move(nodes[2], to: "away.qcow2")
+    let renamed = [Node(name: nodes[2].name, path: away)]
+    try await bench.succeed(.save("more", on: renamed), on: renamed)
+    try Command.run("mv", [away, nodes[2].path])
+    #expect(try bench.recovery.run().map(\.isResolved) == [true])
+    #expect(try bench.conclusion(of: id).error == nil)
+    #expect(try tags(nodes) == [["old", "new"], ["old", "new"], ["old", "new", "more"]])
+  }
+
+  @Test func `a fence is resolved by the catalog that knows its commit, or told`() throws {
+    _ = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0])
+    let other = try Workbench()
+    let paths = nodes.map(\.path)
+    let told = try other.recovery.resolveFences(at: paths)
+    #expect(told.map(\.isResolved) == [false, false])
+    #expect(told.allSatisfy { $0.obstacle?.kind == .conflict })
+    #expect(try nodes.map { try UnfencedImage.isFenced($0.path) } == [false, true, true])
+    let catalog = bench.catalog
+    let recovery = Recovery(
+      log: other.catalog, runner: other.runner, otherLogs: { [catalog] })
+    #expect(
+      try recovery.resolveFences(at: paths, dryRun: true).map(\.isResolved) == [true, true])
+    #expect(try UnfencedImage.isFenced(paths[1]))
+    #expect(try !recovery.resolveFences(at: paths).contains { !$0.isResolved })
+    #expect(try tags(nodes) == Array(repeating: ["old", "new"], count: 3))
+  }
+
+  @Test func `what was told of a settled commit is told once`() throws {
+    let id = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0])
+    _ = try move(nodes[2], to: "away.qcow2")
+    _ = try bench.recovery.run(job: id, abandons: true)
+    #expect(try bench.recovery.run(isThorough: true).isEmpty)
   }
 
   @Test func `what was given up is finished when the disk turns up after all`() async throws {
