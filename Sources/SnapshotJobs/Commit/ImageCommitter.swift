@@ -1,7 +1,7 @@
 public import Jobs
 internal import Qcow2
 
-/// Commits prepared images as ``CommitTables`` has it: intent, fence, record, publish.
+/// Commits prepared images as `CommitTables` has it: intent, fence, record, publish.
 public struct ImageCommitter: Committer {
   private let log: any CommitLog
   private let tables: CommitTables
