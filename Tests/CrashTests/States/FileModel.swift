@@ -61,7 +61,7 @@ struct FileModel: Sendable {
           pending.append(entry)
         } else {
           Self.apply(entry.change, to: &durable)
-          if let range = entry.change.range { supersede(range) }
+          if let range = entry.change.range { supersede(range) } else { supersedeLengths() }
         }
       }
     } else {
@@ -98,12 +98,30 @@ struct FileModel: Sendable {
       supersede(offset..<offset + bytes.count)
     }
     durable.setLength(max(content.byteCount, hasLost ? durable.byteCount : 0))
+    supersedeLengths()
     cached = content
+  }
+
+  /// The length is durable in a newer form: an older one cannot come back and cut it.
+  private mutating func supersedeLengths() {
+    pending.removeAll { entry in
+      if case .length = entry.change { entry.isLost } else { false }
+    }
   }
 
   /// These bytes are durable in a newer form: the older ones cannot come back.
   private mutating func supersede(_ range: Range<Int>) {
     pending = pending.flatMap { entry -> [Pending] in
+      if case .clear(let offset, let count) = entry.change {
+        let end = offset + count
+        guard range.overlaps(offset..<end) else { return [entry] }
+        let rest = [
+          offset..<max(offset, range.lowerBound), min(end, range.upperBound)..<end,
+        ]
+        return rest.filter { !$0.isEmpty }.map {
+          Pending(change: .clear(at: $0.lowerBound, count: $0.count), isLost: entry.isLost)
+        }
+      }
       guard case .write(let bytes, let offset) = entry.change,
         range.overlaps(offset..<offset + bytes.count)
       else { return [entry] }
