@@ -199,7 +199,9 @@ extension Image {
         (fileLength == 0 ? "the file is empty" : "the file is too short for a qcow2 image")
           + "; check the path, or make an image with: snapjob node create")
     }
-    if let fence = FirstSector(onDisk: start).fenceMark { throw .commitPending(fence) }
+    if let fence = FirstSector(onDisk: start).fenceMark {
+      throw .commitPending(fence, path: file.path)
+    }
     let header = try Header(decodingStart: start)
     guard !header.incompatible.contains(.commitPending) else {
       throw .conflict(

@@ -295,10 +295,11 @@ public struct Recovery: Sendable {
       return Finding(
         jobs: row.intent.jobs, outcome: obstacle?.message ?? "", images: report.images,
         isResolved: false, obstacle: obstacle)
-    // Of a settled commit is told what has turned up since.
-    case .settled where row.isSettled && !result.confirms(beyond: row.isConfirmed): return nil
     case .settled(let decision):
       let failure = report.jobFailure(decision)
+      // Of a settled commit is told what has turned up since, and what somebody has to look at.
+      let isNews = result.confirms(beyond: row.isConfirmed) || failure?.kind == .conflict
+      guard !row.isSettled || isNews else { return nil }
       if !row.isSettled { try conclude(row, failure) }
       return Finding(
         jobs: row.intent.jobs, outcome: report.sentence(decision), images: report.images,

@@ -161,6 +161,21 @@ import Testing
     #expect(try bench.recovery.run(isThorough: true).isEmpty)
   }
 
+  @Test func `a new state that turns up after all was taken back is told each time`() throws {
+    let id = try bench.interrupt(
+      .save("new", on: nodes), on: nodes, hasRecord: false, published: [2])
+    let away = try move(nodes[2], to: "away.qcow2")
+    _ = try bench.recovery.run(job: id, abandons: true)
+    #expect(try bench.recovery.run(isThorough: true).isEmpty)
+    try Command.run("mv", [away, nodes[2].path])
+    for _ in 1...2 {
+      let finding = try #require(try bench.recovery.run(isThorough: true).first)
+      #expect(finding.obstacle?.kind == .conflict)
+      #expect(finding.outcome.contains("disk2"))
+    }
+    #expect(try tags(nodes) == [["old"], ["old"], ["old", "new"]])
+  }
+
   @Test func `what was given up is finished when the disk turns up after all`() async throws {
     let id = try bench.interrupt(.save("new", on: nodes), on: nodes, published: [0])
     let away = try move(nodes[2], to: "away.qcow2")
