@@ -98,6 +98,9 @@ let package = Package(
 
     .target(
       name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
+    .target(
+      name: "TestFiles", dependencies: ["Qcow2", system], path: "Tests/TestFiles",
+      swiftSettings: house),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
     .testTarget(
       name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),
@@ -108,7 +111,8 @@ let package = Package(
     .testTarget(
       name: "SnapshotJobsTests",
       dependencies: [
-        "SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "DeviceState", "TestOracles", log, system,
+        "SnapshotJobs", "JobCatalog", "Jobs", "Qcow2", "DeviceState", "TestFiles", "TestOracles",
+        log, system,
       ],
       swiftSettings: house),
     .target(
@@ -118,7 +122,7 @@ let package = Package(
       name: "CrashTests",
       dependencies: [
         "SnapjobCLI", "Monitor", "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", "DeviceState",
-        "TestOracles", "CSQLiteRecorder", log, system,
+        "TestFiles", "TestOracles", "CSQLiteRecorder", log, system,
       ],
       swiftSettings: house),
     .testTarget(
@@ -128,7 +132,7 @@ let package = Package(
     .testTarget(
       name: "JobCatalogTests",
       dependencies: [
-        "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", system,
+        "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", "TestFiles", system,
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),

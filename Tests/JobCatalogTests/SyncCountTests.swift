@@ -4,7 +4,7 @@ import Jobs
 import Qcow2
 import SnapshotJobs
 import Synchronization
-import SystemPackage
+import TestFiles
 import Testing
 
 /// What a save costs in what has to be waited for: fsyncs of images and durable commits of the catalog.
@@ -38,7 +38,7 @@ import Testing
       note: nil, arguments: "{}", created: Timestamp(microseconds: 1))
     let work = SnapshotWork(
       request, machine: Machine(name: nil, nodes: nodes),
-      access: ImageAccess(log: catalog, files: CountedFiles(syncs: syncs)))
+      access: ImageAccess(log: catalog, files: ObservedFiles(observer: syncs)))
     statements.reset()
     try runner.start([JobRunner.Request(record: record, work: work)])
     if !autoFinalize {
@@ -88,59 +88,17 @@ import Testing
 }
 
 /// How often each file was made durable.
-private final class SyncCounter: Sendable {
+private final class SyncCounter: FileObserver {
   private let counts = Mutex<[String: Int]>([:])
 
-  func note(_ path: String) { counts.withLock { $0[path, default: 0] += 1 } }
+  func perform(
+    _ operation: FileOperation, on file: any ImageFile, _ body: () throws(Qcow2Error) -> Void
+  ) throws(Qcow2Error) {
+    if case .synchronize = operation {
+      counts.withLock { $0[file.path, default: 0] += 1 }
+    }
+    try body()
+  }
+
   func count(of path: String) -> Int { counts.withLock { $0[path] ?? 0 } }
-}
-
-/// The real files, counted.
-private struct CountedFiles: FileAccess {
-  let syncs: SyncCounter
-
-  func open(_ path: String, _ mode: Qcow2.FileMode) throws(Qcow2Error) -> any ImageFile {
-    CountedFile(file: try PosixFileAccess().open(path, mode), syncs: syncs)
-  }
-  func create(_ path: String) throws(Qcow2Error) -> any ImageFile {
-    CountedFile(file: try PosixFileAccess().create(path), syncs: syncs)
-  }
-  func remove(_ path: String) throws(Qcow2Error) { try PosixFileAccess().remove(path) }
-  func synchronizeDirectory(of path: String) throws(Qcow2Error) {
-    try PosixFileAccess().synchronizeDirectory(of: path)
-  }
-}
-
-/// One counted file.
-private final class CountedFile: ImageFile {
-  private let file: any ImageFile
-  private let syncs: SyncCounter
-
-  init(file: any ImageFile, syncs: SyncCounter) {
-    self.file = file
-    self.syncs = syncs
-  }
-
-  var path: String { file.path }
-  var isWritable: Bool { file.isWritable }
-  var isBlockDevice: Bool { file.isBlockDevice }
-  var identity: FileIdentity { file.identity }
-  var descriptor: FileDescriptor? { file.descriptor }
-  func length() throws(Qcow2Error) -> Int64 { try file.length() }
-  func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
-  func allocatedByteCount() throws(Qcow2Error) -> Int64 { try file.allocatedByteCount() }
-  func readAvailable(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
-  ) throws(Qcow2Error) -> Int { try file.readAvailable(into: buffer, at: offset) }
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(Qcow2Error) {
-    try file.write(bytes, at: offset)
-  }
-  func synchronize() throws(Qcow2Error) {
-    syncs.note(file.path)
-    try file.synchronize()
-  }
-  func setLength(_ length: Int64) throws(Qcow2Error) { try file.setLength(length) }
-  func punchHole(at offset: Int64, length: Int64) throws(Qcow2Error) -> Bool {
-    try file.punchHole(at: offset, length: length)
-  }
 }

@@ -1,8 +1,8 @@
-import Qcow2
+package import Qcow2
 import SystemPackage
 
 /// What changes a file, or makes a change durable.
-enum FileOperation {
+package enum FileOperation: Sendable {
   case write([UInt8], at: Int64)
   case synchronize
   case setLength(Int64)
@@ -10,7 +10,7 @@ enum FileOperation {
 }
 
 /// Stands between the engine and its files.
-protocol FileObserver: Sendable {
+package protocol FileObserver: Sendable {
   /// Does an operation by calling the body, or fails.
   func perform(
     _ operation: FileOperation, on file: any ImageFile,
@@ -22,32 +22,55 @@ protocol FileObserver: Sendable {
 
   /// Called for each file that was opened.
   func hasOpened(_ file: any ImageFile) throws(Qcow2Error)
+
+  /// Called before a file is created.
+  func willCreate(_ path: String) throws(Qcow2Error)
+
+  /// Called before a file is removed.
+  func willRemove(_ path: String) throws(Qcow2Error)
+
+  /// Called before the directory of a file is made durable.
+  func willSynchronizeDirectory(of path: String) throws(Qcow2Error)
+
+  /// Called where the storage of a file cannot give space back.
+  func cannotPunchHole(in file: any ImageFile) throws(Qcow2Error)
 }
 
 extension FileObserver {
-  func willRead() throws(Qcow2Error) {}
-  func hasOpened(_ file: any ImageFile) throws(Qcow2Error) {}
+  package func willRead() throws(Qcow2Error) {}
+  package func hasOpened(_ file: any ImageFile) throws(Qcow2Error) {}
+  package func willCreate(_ path: String) throws(Qcow2Error) {}
+  package func willRemove(_ path: String) throws(Qcow2Error) {}
+  package func willSynchronizeDirectory(of path: String) throws(Qcow2Error) {}
+  package func cannotPunchHole(in file: any ImageFile) throws(Qcow2Error) {}
 }
 
-/// The real files, observed.
-struct ObservedFiles: FileAccess {
-  let observer: any FileObserver
+/// The real files, observed. Nothing is made durable for real, which would only cost time: the observer decides
+/// what survives.
+package struct ObservedFiles: FileAccess {
+  private let observer: any FileObserver
 
-  func open(_ path: String, _ mode: Qcow2.FileMode) throws(Qcow2Error) -> any ImageFile {
+  package init(observer: any FileObserver) { self.observer = observer }
+
+  package func open(_ path: String, _ mode: Qcow2.FileMode) throws(Qcow2Error) -> any ImageFile {
     try observer.willRead()
     let file = try PosixFileAccess().open(path, mode)
     try observer.hasOpened(file)
     return ObservedFile(file, observer)
   }
 
-  func create(_ path: String) throws(Qcow2Error) -> any ImageFile {
-    ObservedFile(try PosixFileAccess().create(path), observer)
+  package func create(_ path: String) throws(Qcow2Error) -> any ImageFile {
+    try observer.willCreate(path)
+    return ObservedFile(try PosixFileAccess().create(path), observer)
   }
 
-  func remove(_ path: String) throws(Qcow2Error) { try PosixFileAccess().remove(path) }
+  package func remove(_ path: String) throws(Qcow2Error) {
+    try observer.willRemove(path)
+    try PosixFileAccess().remove(path)
+  }
 
-  func synchronizeDirectory(of path: String) throws(Qcow2Error) {
-    try PosixFileAccess().synchronizeDirectory(of: path)
+  package func synchronizeDirectory(of path: String) throws(Qcow2Error) {
+    try observer.willSynchronizeDirectory(of: path)
   }
 }
 
@@ -84,8 +107,6 @@ private final class ObservedFile: ImageFile {
   }
 
   func synchronize() throws(Qcow2Error) {
-    // That the data are really on stable storage would only cost time: the observer decides what
-    // survives.
     try observer.perform(.synchronize, on: file) {}
   }
 
@@ -101,6 +122,7 @@ private final class ObservedFile: ImageFile {
       () throws(Qcow2Error) in
       isDone = try file.punchHole(at: offset, length: length)
     }
+    if !isDone { try observer.cannotPunchHole(in: file) }
     return isDone
   }
 }

@@ -1,82 +1,38 @@
 import Qcow2
 import SystemPackage
+import TestFiles
 
-/// The real image files; what is done to them goes into a journal. Nothing is made durable for real: the journal
-/// says what would have been.
-struct RecordedFiles: FileAccess {
+/// Enters into a journal what is done to image files, and lets fail what the journal does not admit.
+struct JournalObserver: FileObserver {
   let journal: Journal
 
-  func open(_ path: String, _ mode: Qcow2.FileMode) throws(Qcow2Error) -> any ImageFile {
-    RecordedFile(try PosixFileAccess().open(path, mode), journal)
-  }
-
-  func create(_ path: String) throws(Qcow2Error) -> any ImageFile {
-    guard journal.admit(.create, of: path, nil) else { throw RecordedFile.failure(path) }
-    let file = try PosixFileAccess().create(path)
-    return RecordedFile(file, journal)
-  }
-
-  func remove(_ path: String) throws(Qcow2Error) {
-    guard journal.admit(.remove, of: path, nil) else { throw RecordedFile.failure(path) }
-    try PosixFileAccess().remove(path)
-  }
-
-  func synchronizeDirectory(of path: String) throws(Qcow2Error) {
-    journal.note(.synchronizeName, of: path)
-  }
-}
-
-private final class RecordedFile: ImageFile {
-  private let file: any ImageFile
-  private let journal: Journal
-
-  init(_ file: any ImageFile, _ journal: Journal) {
-    self.file = file
-    self.journal = journal
-  }
-
-  var path: String { file.path }
-  var isWritable: Bool { file.isWritable }
-  var isBlockDevice: Bool { file.isBlockDevice }
-  var identity: FileIdentity { file.identity }
-  var descriptor: FileDescriptor? { file.descriptor }
-  func length() throws(Qcow2Error) -> Int64 { try file.length() }
-  func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
-  func allocatedByteCount() throws(Qcow2Error) -> Int64 { try file.allocatedByteCount() }
-
-  func readAvailable(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
-  ) throws(Qcow2Error) -> Int {
-    try file.readAvailable(into: buffer, at: offset)
-  }
-
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(Qcow2Error) {
-    if offset == 0, bytes.count == 512 { journal.passFirstSector() }
-    try admit(.change(.write(Array(bytes)[...], at: Int(offset))), .imageWrite, .noSpace)
-    try file.write(bytes, at: offset)
-  }
-
-  func synchronize() throws(Qcow2Error) { try admit(.synchronize, .imageSync, .ioError) }
-
-  func setLength(_ length: Int64) throws(Qcow2Error) {
-    try admit(.change(.length(Int(length))), nil, .ioError)
-    try file.setLength(length)
-  }
-
-  func punchHole(at offset: Int64, length: Int64) throws(Qcow2Error) -> Bool {
-    try admit(.change(.clear(at: Int(offset), count: Int(length))), nil, .ioError)
-    guard try file.punchHole(at: offset, length: length) else {
-      throw Qcow2Error(.io, "the test needs storage that can give space back", path: path)
+  func perform(
+    _ operation: FileOperation, on file: any ImageFile, _ body: () throws(Qcow2Error) -> Void
+  ) throws(Qcow2Error) {
+    switch operation {
+    case .write(let bytes, let offset):
+      if offset == 0, bytes.count == 512 { journal.passFirstSector() }
+      try admit(
+        .change(.write(bytes[...], at: Int(offset))), of: file.path, .imageWrite, .noSpace)
+    case .synchronize: try admit(.synchronize, of: file.path, .imageSync)
+    case .setLength(let length): try admit(.change(.length(Int(length))), of: file.path)
+    case .punchHole(let offset, let count):
+      try admit(.change(.clear(at: Int(offset), count: Int(count))), of: file.path)
     }
-    return true
+    try body()
   }
 
-  static func failure(_ path: String) -> Qcow2Error {
-    Qcow2Error(.io, "the storage failed", path: path, cause: .ioError)
+  func willCreate(_ path: String) throws(Qcow2Error) { try admit(.create, of: path) }
+  func willRemove(_ path: String) throws(Qcow2Error) { try admit(.remove, of: path) }
+  func willSynchronizeDirectory(of path: String) { journal.note(.synchronizeName, of: path) }
+
+  func cannotPunchHole(in file: any ImageFile) throws(Qcow2Error) {
+    throw Qcow2Error(.io, "the test needs storage that can give space back", path: file.path)
   }
 
   private func admit(
-    _ event: Journal.Event, _ kind: Journal.Fault.Kind?, _ cause: Errno
+    _ event: Journal.Event, of path: String, _ kind: Journal.Fault.Kind? = nil,
+    _ cause: Errno = .ioError
   ) throws(Qcow2Error) {
     guard journal.admit(event, of: path, kind) else {
       throw Qcow2Error(

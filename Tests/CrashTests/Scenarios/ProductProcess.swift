@@ -5,6 +5,7 @@ import Logging
 import Qcow2
 import SnapshotJobs
 import Synchronization
+import TestFiles
 import TestOracles
 
 /// One process of the product, as far as catalog and images are concerned, with a journal of all that it does.
@@ -13,7 +14,7 @@ final class ProductProcess {
   let journal: Journal
   private let runner: JobRunner
   let access: ImageAccess
-  private let files: RecordedFiles
+  private let files: ObservedFiles
   private let directory: String
 
   /// Opens a catalog.
@@ -25,7 +26,7 @@ final class ProductProcess {
   /// - Throws: if the catalog cannot be used.
   init(catalogPath: String, journal: Journal, protection: Protection) throws {
     self.journal = journal
-    files = RecordedFiles(journal: journal)
+    files = ObservedFiles(observer: JournalObserver(journal: journal))
     directory = catalogPath.split(separator: "/").dropLast().map { "/\($0)" }.joined()
     CatalogRecorder.set(journal, for: directory)
     var logger = Logger(label: "crash")

@@ -272,10 +272,20 @@ final class Trial {
     for act in acts {
       let disk = Int(generator.next() % UInt64(scenario.diskCount))
       actCount = actCount % 250 + 1
+      try spoilLost(of: place.nodes[disk].path, in: &state)
       guard try programs.perform(act, on: disk, byte: actCount, &work) else { continue }
       let path = place.nodes[disk].path
       if let content = try place.read(path) { state.files[path]?.adopt(content) }
     }
+  }
+
+  /// What a commit has prepared that did not come about lies in free clusters: nobody reads it.
+  private func spoilLost(of path: String, in state: inout CrashState) throws {
+    guard let old = base[path]?.cached, var model = state.files[path],
+      model.cached.bytes(at: 0, count: 512) == old.bytes(at: 0, count: 512), model.spoilLost()
+    else { return }
+    try model.cached.write(to: path)
+    state.files[path] = model
   }
 
   /// Moves disks about for the time of a recovery.

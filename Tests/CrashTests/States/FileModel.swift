@@ -6,12 +6,12 @@ struct FileModel: Sendable {
     case clear(at: Int, count: Int)
     case length(Int)
 
-    /// The bytes that it puts in the place of others; nil for a change of the length.
-    var range: Range<Int>? {
+    /// The bytes that it puts in the place of others.
+    var range: Range<Int> {
       switch self {
       case .write(let bytes, let offset): offset..<offset + bytes.count
       case .clear(let offset, let count): offset..<offset + count
-      case .length: nil
+      case .length(let length): length..<Int.max
       }
     }
   }
@@ -61,7 +61,7 @@ struct FileModel: Sendable {
           pending.append(entry)
         } else {
           Self.apply(entry.change, to: &durable)
-          if let range = entry.change.range { supersede(range) } else { supersedeLengths() }
+          supersede(entry.change.range)
         }
       }
     } else {
@@ -70,9 +70,12 @@ struct FileModel: Sendable {
     }
   }
 
-  /// An fsync has failed: nobody knows what of it is on the disk, and the pages are clean.
+  /// An fsync has failed: nobody knows which pages are on the disk, and all are clean. Lengths and holes are no
+  /// pages: the file system keeps them, and the next fsync that succeeds makes them durable.
   mutating func failToSynchronize() {
-    for index in pending.indices { pending[index].isLost = true }
+    for index in pending.indices {
+      if case .write = pending[index].change { pending[index].isLost = true }
+    }
   }
 
   /// A name appears or goes, which a power loss may take back.
@@ -89,6 +92,27 @@ struct FileModel: Sendable {
   /// The name that there is, or is not, is durable.
   mutating func synchronizeName() { survives = exists }
 
+  /// Changes what programs see of the lost writes, but for the first sector: who writes there the bytes that were
+  /// seen there before has written all the same, and ``adopt(_:)`` would not know.
+  ///
+  /// Only for an image in whose present state nothing of these writes is in use.
+  ///
+  /// - Returns: whether there was anything to change.
+  mutating func spoilLost() -> Bool {
+    var isSpoilt = false
+    for (index, entry) in pending.enumerated() where entry.isLost {
+      guard case .write(let bytes, let offset) = entry.change, offset >= 512 else { continue }
+      let range = entry.change.range
+      let isGone = pending[index...].contains { later in
+        if case .write = later.change { false } else { later.change.range.overlaps(range) }
+      }
+      if isGone { continue }
+      cached.write(bytes.map { ~$0 }[...], at: offset)
+      isSpoilt = true
+    }
+    return isSpoilt
+  }
+
   /// What another program has written and made durable, by what it looks like now.
   mutating func adopt(_ content: FileContent) {
     let changes = cached.changes(to: content)
@@ -97,31 +121,14 @@ struct FileModel: Sendable {
       durable.write(bytes[...], at: offset)
       supersede(offset..<offset + bytes.count)
     }
-    durable.setLength(max(content.byteCount, hasLost ? durable.byteCount : 0))
-    supersedeLengths()
+    durable.setLength(content.byteCount)
+    supersede(content.byteCount..<Int.max)
     cached = content
-  }
-
-  /// The length is durable in a newer form: an older one cannot come back and cut it.
-  private mutating func supersedeLengths() {
-    pending.removeAll { entry in
-      if case .length = entry.change { entry.isLost } else { false }
-    }
   }
 
   /// These bytes are durable in a newer form: the older ones cannot come back.
   private mutating func supersede(_ range: Range<Int>) {
     pending = pending.flatMap { entry -> [Pending] in
-      if case .clear(let offset, let count) = entry.change {
-        let end = offset + count
-        guard range.overlaps(offset..<end) else { return [entry] }
-        let rest = [
-          offset..<max(offset, range.lowerBound), min(end, range.upperBound)..<end,
-        ]
-        return rest.filter { !$0.isEmpty }.map {
-          Pending(change: .clear(at: $0.lowerBound, count: $0.count), isLost: entry.isLost)
-        }
-      }
       guard case .write(let bytes, let offset) = entry.change,
         range.overlaps(offset..<offset + bytes.count)
       else { return [entry] }

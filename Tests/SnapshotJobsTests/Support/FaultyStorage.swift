@@ -2,6 +2,7 @@ import Jobs
 import Qcow2
 import Synchronization
 import SystemPackage
+import TestFiles
 
 /// Storage that fails once, or loses power, at one chosen operation of all that change files or make
 /// something durable, the catalog's included.

@@ -1,6 +1,7 @@
 import Dispatch
 import Qcow2
 import Synchronization
+import TestFiles
 
 /// Keeps threads waiting until it is opened.
 final class Gate: Sendable {

@@ -2,6 +2,7 @@ import JobCatalog
 import Jobs
 import Qcow2
 import SnapshotJobs
+import TestFiles
 import TestOracles
 import Testing
 

@@ -2,6 +2,7 @@ import JobCatalog
 import Jobs
 import Qcow2
 import SnapshotJobs
+import TestFiles
 import TestOracles
 
 /// A directory with images, a catalog, and what runs jobs on them. Used by one test.
