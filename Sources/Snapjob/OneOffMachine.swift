@@ -10,7 +10,7 @@ extension Machine {
   /// may have and no other file gives the same one; else `disk0`, `disk1`, ….
   ///
   /// - Parameter files: paths; relative ones count from the current directory.
-  /// - Throws: `JobError` (usage) if there are none.
+  /// - Throws: `JobError`: usage if there are none; as `ImagePath.absolute`.
   init(files: [String]) throws(JobError) {
     if files.isEmpty { throw JobError(.usage, "No file is given") }
     let stems = files.map { FilePath($0).stem ?? "" }
@@ -27,7 +27,7 @@ extension Machine {
         number += 1
         if taken.insert(candidate).inserted { chosen = candidate }
       }
-      if let chosen { nodes.append(Node(name: chosen, path: ImagePath.absolute(file))) }
+      if let chosen { nodes.append(Node(name: chosen, path: try ImagePath.absolute(file))) }
     }
     self.init(name: nil, nodes: nodes)
   }

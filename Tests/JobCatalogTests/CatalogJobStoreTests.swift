@@ -41,7 +41,7 @@ import Testing
     job.result = #"{"bytes-written":1}"#
     job.started = Timestamp(microseconds: 5)
     job.concluded = Timestamp(microseconds: 9)
-    try catalog.record(job, at: Timestamp(microseconds: 9))
+    try catalog.record([job], at: Timestamp(microseconds: 9))
     #expect(try catalog.job(job.id) == job)
     catalog.close()
     let again = try home.open()
@@ -147,7 +147,7 @@ import Testing
     let catalog = try home.open()
     let record = try newJob("ghost")
     #expect(
-      failure { try catalog.record(record, at: Timestamp(microseconds: 1)) }
+      failure { try catalog.record([record], at: Timestamp(microseconds: 1)) }
         == JobError(.notFound, "Job not found"))
   }
 
@@ -165,7 +165,7 @@ import Testing
       var late = old
       late.status = status
       late.result = "{}"
-      #expect(failure { try catalog.record(late, at: Timestamp(microseconds: 9)) } == notFound)
+      #expect(failure { try catalog.record([late], at: Timestamp(microseconds: 9)) } == notFound)
     }
     try catalog.recordProgress(JobProgress(current: 3, total: 8), of: old.number)
     #expect(failure { _ = try catalog.request(.cancel, of: old.number) } == notFound)

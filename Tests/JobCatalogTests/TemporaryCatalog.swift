@@ -74,7 +74,7 @@ extension Catalog {
     var record = try #require(try job(JobID(id)))
     record.status = status
     if status == .concluded { record.concluded = Timestamp(microseconds: microseconds) }
-    try self.record(record, at: Timestamp(microseconds: microseconds))
+    try self.record([record], at: Timestamp(microseconds: microseconds))
   }
 }
 

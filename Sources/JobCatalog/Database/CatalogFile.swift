@@ -24,6 +24,12 @@ struct CatalogFile {
       throw JobError(.usage, "'\(given)' is no path of a file. Choose one with --catalog PATH")
     }
     let current = FileManager.default.currentDirectoryPath
+    guard given.hasPrefix("/") || current.hasPrefix("/") else {
+      throw JobError(
+        .notFound,
+        "the catalog '\(given)' cannot be found: the working directory cannot be told. Was it removed? Name it "
+          + "from '/' on")
+    }
     let absolute = given.hasPrefix("/") ? given : current + "/" + given
     var failure = CatalogFailure(path: absolute, busyTimeout: busyTimeout)
     let parts = Self.split(absolute)

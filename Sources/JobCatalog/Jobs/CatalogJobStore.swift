@@ -12,12 +12,15 @@ extension Catalog: JobStore {
     }
   }
 
-  /// Records one status change; that to `concluded` survives a power failure.
-  public func record(_ job: JobRecord, at time: Timestamp) throws(JobError) {
-    if job.status == .concluded {
-      try database.writeDurably { db in try JobTable(db).update(job, at: time) }
+  /// Records status changes of one job, all or none; that to `concluded` survives a power failure.
+  public func record(_ steps: [JobRecord], at time: Timestamp) throws(JobError) {
+    let update: @Sendable (Database) throws -> Void = { db in
+      for step in steps { try JobTable(db).update(step, at: time) }
+    }
+    if steps.contains(where: { $0.status == .concluded }) {
+      try database.writeDurably(update)
     } else {
-      try database.write { db in try JobTable(db).update(job, at: time) }
+      try database.write(update)
     }
   }
 

@@ -234,14 +234,13 @@ final class Job: Sendable {
   func conclude() throws(JobError) {
     try ledger.whileConcluding { () throws(JobError) in
       try state.withLock { state throws(JobError) in
+        state.machine.update(meter.progress)
         let record = state.machine.record
-        let steps = JobTransitions.stepsToConclusion(
+        var steps = JobTransitions.stepsToConclusion(
           from: record.status, isFailed: record.error != nil)
-        for step in steps { try move(&state.machine, to: step) }
-        // A job that stays concluded because this fails can still be dismissed.
-        if record.autoDismiss || record.started == nil {
-          try? move(&state.machine, to: .null)
-        }
+        // With the conclusion, not after it: a process may end in between, and nobody would dismiss the job.
+        if record.autoDismiss || record.started == nil { steps.append(.null) }
+        try state.machine.transition(through: steps, in: ledger)
       }
     }
   }

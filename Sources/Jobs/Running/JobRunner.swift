@@ -152,7 +152,7 @@ public final class JobRunner: Sendable {
   ///   - error: why it failed; nil if recovery found it done.
   ///   - result: what it did, JSON that this module does not read.
   /// - Throws: ``JobError`` if there is no such job, if it is being run by this process, or from the
-  ///   store; steps that were stored stay then, and it can be tried again.
+  ///   store; the job is as it was then, and it can be tried again.
   public func conclude(
     orphan id: JobID, numbered number: Int64? = nil, error: JobError?, result: String?
   ) throws(JobError) {
@@ -169,12 +169,12 @@ public final class JobRunner: Sendable {
       machine.settle(
         error: isDone ? nil : error ?? record.error ?? .orphaned(id, record.worker),
         result: result)
-      let steps =
+      var steps =
         isDone
         ? JobTransitions.stepsToSuccess(from: record.status)
         : JobTransitions.stepsToConclusion(from: record.status, isFailed: true)
-      for step in steps { try machine.transition(to: step, in: ledger) }
-      if record.autoDismiss { try machine.transition(to: .null, in: ledger) }
+      if record.autoDismiss { steps.append(.null) }
+      try machine.transition(through: steps, in: ledger)
     }
     roster.forgetStranded(id)
   }

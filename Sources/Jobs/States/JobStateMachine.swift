@@ -58,21 +58,33 @@ struct JobStateMachine: Sendable {
   ///
   /// - Throws: ``JobError`` for an illegal step or from the store; the status is unchanged then.
   mutating func transition(to status: JobStatus, in ledger: JobLedger) throws(JobError) {
-    try JobTransitions.check(record.id, from: record.status, to: status)
+    try transition(through: [status], in: ledger)
+  }
+
+  /// The same for several steps, which are stored together: all or none.
+  mutating func transition(
+    through statuses: [JobStatus], in ledger: JobLedger
+  ) throws(JobError) {
     let time = Timestamp.now()
+    var steps: [JobRecord] = []
     var next = record
-    next.status = status
-    if status == .running, next.started == nil { next.started = time }
-    if status == .concluded { next.concluded = time }
-    try ledger.store.record(next, at: time)
-    let isChange = record.status != status
+    for status in statuses {
+      try JobTransitions.check(record.id, from: next.status, to: status)
+      next.status = status
+      if status == .running, next.started == nil { next.started = time }
+      if status == .concluded { next.concluded = time }
+      steps.append(next)
+    }
+    if steps.isEmpty { return }
+    try ledger.store.record(steps, at: time)
+    let isChange = steps.contains { $0.status != record.status }
     record = next
     if isChange { ledger.announce() }
   }
 
   /// Stores what has changed beside the status; emits nothing.
   func amend(in ledger: JobLedger) throws(JobError) {
-    try ledger.store.record(record, at: .now())
+    try ledger.store.record([record], at: .now())
     ledger.announce()
   }
 

@@ -10,14 +10,15 @@ public protocol JobStore: Sendable {
   ///   another job that is not concluded (in use, naming that job), or the catalog's own failure.
   func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord]
 
-  /// Records one status change with its time, and everything of the record that changes with it
-  /// (progress, error, result, started, concluded). The `worker` is the store's own and not read.
+  /// Records status changes of one job with their time, in order, all or none, and everything of the records
+  /// that changes with them (progress, error, result, started, concluded). The `worker` is the store's own and
+  /// not read.
   ///
-  /// The record's number says which job is meant; its name may be another job's by now. A record with the status
+  /// The records' number says which job is meant; its name may be another job's by now. A record with the status
   /// that is stored already changes the rest and adds no status change.
   /// The change to `concluded` is durable when this returns. The change to `null` takes the job
   /// out of `query-jobs` and leaves it in the history.
-  func record(_ job: JobRecord, at time: Timestamp) throws(JobError)
+  func record(_ steps: [JobRecord], at time: Timestamp) throws(JobError)
 
   /// Records progress alone, of the job of a number; may be lost.
   func recordProgress(_ progress: JobProgress, of number: Int64) throws(JobError)

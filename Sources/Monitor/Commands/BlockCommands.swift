@@ -25,7 +25,7 @@ extension CommandTable {
           .notFound, "Cannot find device='\(reference)' nor node-name='\(reference)'")
       }
       let node = Node(
-        name: try NodeName(name), path: ImagePath.absolute(try file.string("filename")),
+        name: try NodeName(name), path: try ImagePath.absolute(try file.string("filename")),
         isReadOnly: arguments.flag("read-only"))
       try context.checkNew(node, beside: try context.machine().nodes)
       try context.services.machines.addNode(node, toMachine: machine)

@@ -15,7 +15,7 @@ extension CommandTable {
     ) { arguments, context in
       let reference: StateReference
       switch (arguments.string(ifPresent: "filename"), arguments.string(ifPresent: "tag")) {
-      case (let path?, nil): reference = .file(ImagePath.absolute(path))
+      case (let path?, nil): reference = .file(try ImagePath.absolute(path))
       case (nil, let tag?): reference = .tag(tag)
       default: throw JobError(.usage, "Either 'filename' or 'tag' is needed")
       }
@@ -31,8 +31,8 @@ extension CommandTable {
       returns: .object(StreamComparison.schema)
     ) { arguments, context in
       try context.services.images.compare(
-        StateReference(argument: try arguments.string("from")),
-        StateReference(argument: try arguments.string("to")), on: try context.machine()
+        try StateReference(argument: try arguments.string("from")),
+        try StateReference(argument: try arguments.string("to")), on: try context.machine()
       ).json
     },
   ]
@@ -40,9 +40,9 @@ extension CommandTable {
 
 extension StateReference {
   /// A path, or `tag:` with the name of a snapshot.
-  fileprivate init(argument: String) {
+  fileprivate init(argument: String) throws(JobError) {
     self =
       argument.hasPrefix("tag:")
-      ? .tag(String(argument.dropFirst(4))) : .file(ImagePath.absolute(argument))
+      ? .tag(String(argument.dropFirst(4))) : .file(try ImagePath.absolute(argument))
   }
 }

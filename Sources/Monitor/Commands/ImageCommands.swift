@@ -63,17 +63,16 @@ extension CommandContext {
     let nodes = names.allSatisfy { $0.contains("/") } ? nil : try machine()
     var targets: [ImageTarget] = []
     for name in names {
-      let path = ImagePath.absolute(name)
-      if name.contains("/") {
-        targets.append(ImageTarget(name: name, path: path))
-      } else if let node = nodes?.node(name) {
+      if !name.contains("/"), let node = nodes?.node(name) {
         targets.append(ImageTarget(name: name, path: node.path))
-      } else if ImagePath.exists(path) {
-        targets.append(ImageTarget(name: name, path: path))
-      } else {
+        continue
+      }
+      let path = try ImagePath.absolute(name)
+      guard name.contains("/") || ImagePath.exists(path) else {
         throw JobError(
           .notFound, "'\(name)' is neither a node of the machine nor a file here")
       }
+      targets.append(ImageTarget(name: name, path: path))
     }
     return targets
   }

@@ -16,9 +16,9 @@ struct ImageCreation: Sendable, Hashable, Codable {
   let refcountBits: Int
 
   /// The request of the checked member `options`.
-  init(_ options: Arguments) throws(QMPError) {
+  init(_ options: Arguments) throws {
     let file = try options.object("file")
-    path = ImagePath.absolute(try file.string("filename"))
+    path = try ImagePath.absolute(try file.string("filename"))
     size = try options.unsigned("size")
     version = options.string(ifPresent: "version") == "v2" ? 2 : 3
     // What does not fit is no size that the format allows; the job says so.

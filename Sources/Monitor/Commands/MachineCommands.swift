@@ -109,7 +109,7 @@ extension CommandContext {
     for disk in disks {
       let name = disk.string(ifPresent: "node-name") ?? freeNames.next() ?? ""
       let node = Node(
-        name: try NodeName(name), path: ImagePath.absolute(try disk.string("filename")))
+        name: try NodeName(name), path: try ImagePath.absolute(try disk.string("filename")))
       try checkNew(node, beside: nodes)
       nodes.append(node)
     }

@@ -1,13 +1,28 @@
 import FoundationEssentials
+public import Jobs
 
 /// Names of image files: plain paths, never looked into for protocols or formats.
 public enum ImagePath {
   /// The path counted from the root, without `.` and doubled slashes.
   ///
   /// `..` stays: what it leads to depends on symbolic links.
-  public static func absolute(_ path: String) -> String {
-    let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  ///
+  /// - Throws: `JobError` (not found) for a relative path if the process's working directory cannot be told,
+  ///   because it was removed, say.
+  public static func absolute(_ path: String) throws(JobError) -> String {
+    let whole = path.hasPrefix("/") ? path : try workingDirectory(for: path) + "/" + path
     return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+  }
+
+  private static func workingDirectory(for path: String) throws(JobError) -> String {
+    let directory = FileManager.default.currentDirectoryPath
+    guard directory.hasPrefix("/") else {
+      throw JobError(
+        .notFound,
+        "'\(path)' names nothing: the working directory cannot be told. Was it removed? Name files from "
+          + "'/' on")
+    }
+    return directory
   }
 
   /// Whether something has this path.

@@ -94,7 +94,12 @@ struct JobFileReader {
       let written = try entry.value.text("the file of node '\(entry.key)'")
       let path = try placeholders.expand(written, machine: machine, line: entry.value.line)
       if path.isEmpty { throw LineError(entry.line, "node '\(entry.key)' needs a file") }
-      let file = ImagePath.absolute(directory.pushing(FilePath(path)).string)
+      let file: String
+      do throws(JobError) {
+        file = try ImagePath.absolute(directory.pushing(FilePath(path)).string)
+      } catch {
+        throw LineError(entry.line, error.message)
+      }
       if let other = disks.first(where: { $0.file == file }) {
         throw LineError(entry.line, "\(file) is node '\(other.node)' already. Leave one out")
       }

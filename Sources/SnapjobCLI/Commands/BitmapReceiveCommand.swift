@@ -36,7 +36,7 @@ struct BitmapReceiveCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let uri = source.uri(session.host)
+    let uri = try source.uri(session.host)
     let run = BitmapRun(verb: .receive, peer: uri, options: options, session: session)
     return try await run.perform(
       "migrate-incoming",

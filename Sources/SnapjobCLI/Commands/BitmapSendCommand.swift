@@ -43,7 +43,7 @@ struct BitmapSendCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let uri = target.uri(session.host)
+    let uri = try target.uri(session.host)
     let run = BitmapRun(verb: .send, peer: uri, options: options, session: session)
     return try await run.perform(
       "migrate",

@@ -73,7 +73,7 @@ struct CatalogBackupCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let path = session.host.absolute(file)
+    let path = try session.host.absolute(file)
     let result = try await session.withEndpoint(
       machine: Settings.defaultMachine, recovers: false
     ) {

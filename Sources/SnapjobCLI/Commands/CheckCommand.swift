@@ -33,7 +33,7 @@ struct CheckCommand: Verb {
   func perform(in session: Session) async throws -> ExitStatus {
     let output = session.output
     let request = QMPValue.present([
-      "targets": .list(session.targets(targets)),
+      "targets": .list(try session.targets(targets)),
       "repair": repair.map { .string($0.rawValue) },
     ])
     return try await session.withEndpoint(recovers: repair != nil) { endpoint in
@@ -79,7 +79,9 @@ struct CheckCommand: Verb {
 
 extension Session {
   /// Nodes and files as an endpoint takes them: what has a slash is a path, and made absolute.
-  func targets(_ arguments: [String]) -> [String] {
-    arguments.map { $0.contains("/") ? host.absolute($0) : $0 }
+  ///
+  /// - Throws: as ``Host/absolute(_:)``.
+  func targets(_ arguments: [String]) throws -> [String] {
+    try arguments.map { $0.contains("/") ? try host.absolute($0) : $0 }
   }
 }

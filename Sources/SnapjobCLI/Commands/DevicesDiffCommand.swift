@@ -24,8 +24,8 @@ struct DevicesDiffCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let names = [old, new].map { name in
-      name.hasPrefix("tag:") ? name : session.host.absolute(name)
+    let names = try [old, new].map { name in
+      name.hasPrefix("tag:") ? name : try session.host.absolute(name)
     }
     let difference = try await session.withEndpoint { endpoint in
       try await endpoint.execute(

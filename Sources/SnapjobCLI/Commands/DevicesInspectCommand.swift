@@ -40,7 +40,7 @@ struct DevicesInspectCommand: Verb {
   }
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let path = file.map(session.host.absolute)
+    let path = try file.map(session.host.absolute)
     let state = try await session.withEndpoint { endpoint in
       try await endpoint.execute(
         "x-snapjob-device-state-inspect",

@@ -33,7 +33,7 @@ struct DevicesLoadCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    var run = DeviceStateRun(
+    var run = try DeviceStateRun(
       verb: .load, file: session.host.absolute(file), jobID: jobID, note: note, session: session)
     if force { run.members.append(.init("x-force", true)) }
     return try await run.perform()

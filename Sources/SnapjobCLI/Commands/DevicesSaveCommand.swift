@@ -41,7 +41,7 @@ struct DevicesSaveCommand: Verb {
   }
 
   func perform(in session: Session) async throws -> ExitStatus {
-    var run = DeviceStateRun(
+    var run = try DeviceStateRun(
       verb: .save, file: session.host.absolute(file), jobID: jobID, note: note, session: session)
     if let tag { run.members.append(.init("x-tag", .string(tag))) }
     if withRam { run.members.append(.init("x-with-ram", true)) }

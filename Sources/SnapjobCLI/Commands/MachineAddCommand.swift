@@ -32,17 +32,17 @@ struct MachineAddCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   /// The monitor's address, with an absolute path.
-  private func monitor(_ session: Session) throws(CommandFailure) -> QMPValue? {
+  private func monitor(_ session: Session) throws -> QMPValue? {
     guard let qmp else { return nil }
     guard qmp.hasPrefix("unix:"), qmp.utf8.count > "unix:".utf8.count else {
       throw CommandFailure(.usage, "'\(qmp)' is no monitor of a machine. Write --qmp unix:PATH")
     }
-    return .string("unix:" + session.host.absolute(String(qmp.dropFirst("unix:".count))))
+    return try .string("unix:" + session.host.absolute(String(qmp.dropFirst("unix:".count))))
   }
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let list = disks.map { disk -> QMPValue in
-      .present([
+    let list = try disks.map { disk -> QMPValue in
+      try .present([
         "node-name": disk.node.map { .string($0) },
         "filename": .string(session.host.absolute(disk.file)),
       ])

@@ -40,8 +40,8 @@ struct MachineSetCommand: Verb {
       "name": .string(name), "exclude": exclude.map { .string($0) },
       "include": include.map { .string($0) }, "vmstate": vmstate.map { .string($0) },
       "rename": rename.map { ["old": .string($0.name), "new": .string($0.value)] },
-      "file": file.map {
-        ["node-name": .string($0.name), "filename": .string(session.host.absolute($0.value))]
+      "file": try file.map {
+        try ["node-name": .string($0.name), "filename": .string(session.host.absolute($0.value))]
       },
     ])
     try await session.withEndpoint(machine: Settings.defaultMachine) { endpoint in

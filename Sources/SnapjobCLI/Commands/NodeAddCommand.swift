@@ -21,15 +21,19 @@ struct NodeAddCommand: Verb {
     try await session.withEndpoint { endpoint in
       _ = try await endpoint.execute(
         "blockdev-add",
-        Self.arguments(name: name, file: file, isReadOnly: readOnly, host: session.host))
+        try Self.arguments(name: name, file: file, isReadOnly: readOnly, host: session.host))
     }
     session.output.acknowledge()
     return .done
   }
 
   /// The arguments of `blockdev-add` for one image.
-  static func arguments(name: String, file: String, isReadOnly: Bool, host: Host) -> QMPValue {
-    let path = host.absolute(file)
+  ///
+  /// - Throws: as ``Host/absolute(_:)``.
+  static func arguments(
+    name: String, file: String, isReadOnly: Bool, host: Host
+  ) throws(QMPError) -> QMPValue {
+    let path = try host.absolute(file)
     return .present([
       "driver": "qcow2", "node-name": .string(name), "read-only": isReadOnly ? true : nil,
       "file": [

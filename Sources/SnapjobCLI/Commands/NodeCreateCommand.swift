@@ -20,7 +20,7 @@ struct NodeCreateCommand: Verb {
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    let path = session.host.absolute(file)
+    let path = try session.host.absolute(file)
     if session.host.exists(path) {
       throw CommandFailure(
         .conflict,
@@ -31,7 +31,8 @@ struct NodeCreateCommand: Verb {
       do {
         _ = try await endpoint.execute(
           "blockdev-add",
-          NodeAddCommand.arguments(name: name, file: path, isReadOnly: false, host: session.host))
+          try NodeAddCommand.arguments(
+            name: name, file: path, isReadOnly: false, host: session.host))
       } catch let error as QMPError {
         throw CommandFailure(
           ExitStatus(kind: error.kind),

@@ -48,7 +48,7 @@ struct RecoverCommand: Verb {
         .present([
           "dry-run": dryRun ? true : nil, "id": job.map { .string($0) },
           "force": forward ? "forward" : abandon ? "abandon" : nil,
-          "files": files.isEmpty ? nil : .list(files.map(session.host.absolute)),
+          "files": files.isEmpty ? nil : .list(try files.map(session.host.absolute)),
         ]))
     }
     session.output.json(findings)

@@ -48,7 +48,7 @@ struct ServeCommand: Verb {
   func perform(in session: Session) async throws -> ExitStatus {
     let manager = ServiceManager(session.surroundings.environment)
     let service = try await session.surroundings.door.service(
-      session.doorRequest(), plan: try plan(in: session, manager), users: Set(allowedUsers))
+      try session.doorRequest(), plan: try plan(in: session, manager), users: Set(allowedUsers))
     let signals = session.surroundings.signals
     signals.take { signal, count in
       switch InterruptionPolicy.action(count: count) {
@@ -79,11 +79,11 @@ struct ServeCommand: Verb {
 
   private func plan(
     in session: Session, _ manager: ServiceManager
-  ) throws(CommandFailure) -> QMPService.Plan {
+  ) throws -> QMPService.Plan {
     let machine = session.settings.machine
     switch qmp {
     case .socket(let path):
-      let path = session.host.absolute(path)
+      let path = try session.host.absolute(path)
       return allMachines ? .allMachines(pathPattern: path) : .socket(machine: machine, path: path)
     case .stdio:
       return .pipe(machine: machine, input: 0, output: 1)

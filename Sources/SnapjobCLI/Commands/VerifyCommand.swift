@@ -43,7 +43,7 @@ struct VerifyCommand: Verb {
       let reports = try await endpoint.execute(
         "x-snapjob-verify",
         .present([
-          "targets": .list(session.targets(targets)), "tag": tag.map(QMPValue.string),
+          "targets": .list(try session.targets(targets)), "tag": tag.map(QMPValue.string),
         ]))
       output.json(reports)
       let outcomes = reports.elements.map(VerifyReport.init)

@@ -92,8 +92,7 @@ struct BitmapRun {
       throw try await cause(of: failure, of: outcome.job.id, on: endpoint)
     }
     if outcome.signal != nil { output.note("the job was past its commit point and is done") }
-    if !output.isQuiet { output.line(sentence(outcome.job, elapsed: elapsed)) }
-    output.json(["return": outcome.job.info])
+    output.end(outcome.job, sentence(outcome.job, elapsed: elapsed))
     return .done
   }
 

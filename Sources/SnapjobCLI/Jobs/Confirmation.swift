@@ -1,6 +1,7 @@
 import QMP
 
-/// The question before something that cannot be taken back. Asked on a terminal, never elsewhere.
+/// The question before something that cannot be taken back. Asked if standard input is a terminal, never
+/// elsewhere.
 struct Confirmation: Sendable, Hashable {
   /// The question, with what is at stake.
   let question: String
@@ -38,11 +39,11 @@ struct Confirmation: Sendable, Hashable {
 
   /// Asks, if there is somebody to ask.
   ///
-  /// - Throws: a failure with code 1 for any answer but yes; nothing has been changed then.
+  /// - Throws: a failure with code 1 for any answer but yes, and the console's if it cannot ask; nothing
+  ///   has been changed then.
   func ask(_ console: Console) throws(CommandFailure) {
     guard console.isInteractive else { return }
-    console.err.write(question + " ")
-    let answer = console.readLine()?.lowercased()
+    let answer = try console.ask(question)?.lowercased()
     guard answer == "y" || answer == "yes" else {
       throw CommandFailure(.failed, "not confirmed; nothing was changed")
     }

@@ -51,8 +51,7 @@ struct DeviceStateRun {
         "interrupted: job \(outcome.job.id) was cancelled and undone; nothing was changed")
     }
     if outcome.signal != nil { output.note("the job was past its commit point and is done") }
-    if !output.isQuiet { output.line(sentence(outcome.job, elapsed: elapsed)) }
-    output.json(["return": outcome.job.info])
+    output.end(outcome.job, sentence(outcome.job, elapsed: elapsed))
     return .done
   }
 

@@ -39,7 +39,7 @@ struct Disks: Sendable, Hashable {
     }
     devices = chosen
     if let vmstate {
-      let path = session.host.absolute(vmstate)
+      let path = try session.host.absolute(vmstate)
       let named = options.files.isEmpty ? nil : nodes.first { $0.text("filename") == path }
       self.vmstate = named?.text("node-name") ?? vmstate
     } else {

@@ -169,10 +169,8 @@ struct JobFileRun {
   }
 
   private func report(_ outcome: JobFollower.Outcome, of job: FileJob, elapsed: Duration) {
-    if !output.isQuiet {
-      output.line(job.order.doneSentence(outcome.job, disks: job.disks, elapsed: elapsed))
-    }
-    output.json(["return": outcome.job.info])
+    output.end(
+      outcome.job, job.order.doneSentence(outcome.job, disks: job.disks, elapsed: elapsed))
   }
 
   private func located(_ failure: CommandFailure, _ job: FileJob?) -> CommandFailure {

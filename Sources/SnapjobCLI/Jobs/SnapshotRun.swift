@@ -117,6 +117,7 @@ struct SnapshotRun {
     let started = clock.now
     if isConnected, job.detach {
       _ = try await endpoint.execute(order.verb.command, arguments)
+      output.deeds.add("job \(id) goes on in the server")
       reportStart(id, on: disks)
       return .done
     }
@@ -129,7 +130,8 @@ struct SnapshotRun {
       return try reportEnd(outcome, disks: disks, elapsed: clock.now - started)
     }
     if !(job.detach && job.isDetachedWorker) {
-      say(order.pendingSentence(outcome.job, disks: disks))
+      if isConnected { output.deeds.add("job \(id) is prepared") }
+      if !output.isQuiet { output.line(order.pendingSentence(outcome.job, disks: disks)) }
       output.json(["return": outcome.job.info])
     }
     return isConnected ? .done : try await keep(id, on: endpoint)
@@ -145,7 +147,7 @@ struct SnapshotRun {
       output.json(["return": created.info])
     }
     output.line(id)
-    if job.isDetachedWorker, job.detach { session.surroundings.spawner.letGo() }
+    if job.isDetachedWorker, job.detach { letGo("job \(id) goes on in the background") }
   }
 
   private func reportEnd(
@@ -159,14 +161,17 @@ struct SnapshotRun {
         "interrupted: job \(outcome.job.id) was cancelled and undone; no disk was changed")
     }
     if outcome.signal != nil { output.note("the job was past its commit point and is done") }
-    say(order.doneSentence(outcome.job, disks: disks, elapsed: elapsed))
-    output.json(["return": outcome.job.info])
+    output.end(outcome.job, order.doneSentence(outcome.job, disks: disks, elapsed: elapsed))
     return .done
   }
 
-  /// The last line of stdout; `--quiet` leaves it out.
-  private func say(_ sentence: String) {
-    if !output.isQuiet { output.line(sentence) }
+  /// Lets the process go on its own that has started this one; tells it there, and on stderr, if what it was
+  /// to print could not be written.
+  private func letGo(_ deed: String) {
+    output.deeds.add(deed)
+    let failure = output.writeFailure()
+    if let failure { output.failure(failure) }
+    session.surroundings.spawner.letGo(failure?.status ?? .done)
   }
 
   /// Keeps a pending job, and with it the images' locks, until somebody finalizes or cancels it.
@@ -175,7 +180,7 @@ struct SnapshotRun {
       until: .conclusion, limit: job.finalizeTimeout?.duration
     ) {
       // Only now: whoever sends a signal after the starter has returned finds it taken.
-      if job.isDetachedWorker { session.surroundings.spawner.letGo() }
+      if job.isDetachedWorker { letGo("job \(id) is prepared and goes on in the background") }
     }
     if outcome.timedOut, !outcome.job.isConcluded {
       // It may have been finalized in this very moment; then there is nothing to cancel.

@@ -7,12 +7,14 @@ protocol WorkerSpawner: Sendable {
   /// The new process has a session of its own, no input, and our output until it lets go.
   ///
   /// - Parameter arguments: the command line without the program's name.
-  /// - Returns: 0 if it let go, else how it ended.
+  /// - Returns: the status with which it let go, else how it ended.
   /// - Throws: ``CommandFailure`` if it could not be started.
   func run(_ arguments: [String]) throws(CommandFailure) -> ExitStatus
 
   /// In the new process: leaves the output and tells the process that waits. The work goes on.
-  func letGo()
+  ///
+  /// - Parameter status: how that process is to end.
+  func letGo(_ status: ExitStatus)
 }
 
 /// The real one: `posix_spawn` of this very program.
@@ -43,7 +45,7 @@ struct ProcessSpawner: WorkerSpawner {
     var byte: UInt8 = 0
     var count = 0
     repeat { count = read(readEnd, &byte, 1) } while count < 0 && errno == EINTR
-    if count == 1 { return .done }
+    if count == 1 { return ExitStatus(rawValue: Int32(byte)) }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0 {
       if errno != EINTR { return .failed }
@@ -52,13 +54,13 @@ struct ProcessSpawner: WorkerSpawner {
     return ExitStatus(rawValue: signal == 0 ? (status >> 8) & 0xFF : 128 + signal)
   }
 
-  func letGo() {
+  func letGo(_ status: ExitStatus) {
     let null = open("/dev/null", O_RDWR | O_CLOEXEC)
     if null >= 0 {
       for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }
       close(null)
     }
-    var byte: UInt8 = 1
+    var byte = UInt8(truncatingIfNeeded: status.rawValue)
     _ = write(Self.statusDescriptor, &byte, 1)
     close(Self.statusDescriptor)
   }

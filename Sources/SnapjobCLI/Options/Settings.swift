@@ -1,3 +1,5 @@
+import QMP
+
 /// The global options as they hold for one run: command line, then environment, then defaults.
 struct Settings: Sendable, Hashable {
   /// The catalog's absolute path.
@@ -30,7 +32,11 @@ struct Settings: Sendable, Hashable {
       throw CommandFailure(.usage, "\(option) needs a value that is not empty")
     }
     if let path = globals.catalog ?? variable("SNAPJOB_CATALOG") {
-      catalog = host.absolute(path)
+      do throws(QMPError) {
+        catalog = try host.absolute(path)
+      } catch {
+        throw CommandFailure(error)
+      }
     } else {
       catalog = try Self.defaultCatalog(
         state: variable("XDG_STATE_HOME"), home: variable("HOME"), userID)

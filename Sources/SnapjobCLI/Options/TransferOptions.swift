@@ -39,9 +39,11 @@ struct StreamAddress: ExpressibleByArgument, Sendable, Hashable {
   }
 
   /// The address, with an absolute path: a server has another current directory.
-  func uri(_ host: Host) -> String {
+  ///
+  /// - Throws: as ``Host/absolute(_:)``.
+  func uri(_ host: Host) throws(QMPError) -> String {
     for scheme in ["unix:", "file:"] where text.hasPrefix(scheme) && text != scheme {
-      return scheme + host.absolute(String(text.dropFirst(scheme.count)))
+      return try scheme + host.absolute(String(text.dropFirst(scheme.count)))
     }
     return text
   }

@@ -5,6 +5,10 @@ import Synchronization
 protocol TextSink: Sendable {
   /// Writes text; a failure is remembered, not thrown, because a job must not stop for it.
   func write(_ text: String)
+
+  /// The system's text for the first failure; nil if there was none, or if only the reader went away, which
+  /// is no failure.
+  var problem: String? { get }
 }
 
 /// What the program reads and writes.
@@ -13,32 +17,28 @@ struct Console: Sendable {
   let out: any TextSink
   /// Standard error.
   let err: any TextSink
-  /// Whether there is somebody to ask: standard input and standard error are a terminal.
+  /// Whether there is somebody to ask: standard input is a terminal, wherever the other two lead.
   let isInteractive: Bool
   /// Whether standard error is a terminal.
   let errorIsTerminal: Bool
   /// The terminal's width in columns.
   let width: @Sendable () -> Int
-  /// Reads one line of an answer; nil at the end of input.
-  let readLine: @Sendable () -> String?
+  /// Asks on the terminal and gives the line that is answered; nil at the end of input.
+  let ask: @Sendable (_ question: String) throws(CommandFailure) -> String?
 
   /// The process's own.
   static func standard() -> Console {
     Console(
       out: DescriptorSink(STDOUT_FILENO), err: DescriptorSink(STDERR_FILENO),
-      isInteractive: isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1,
+      isInteractive: isatty(STDIN_FILENO) == 1,
       errorIsTerminal: isatty(STDERR_FILENO) == 1,
       width: {
         var size = winsize()
         let known = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
         return known ? Int(size.ws_col) : 80
       },
-      readLine: { Swift.readLine() })
+      ask: ControllingTerminal.ask)
   }
-
-  /// Why standard output could not be written; nil if it could, or if its reader went away, which
-  /// is no failure.
-  func outputProblem() -> String? { (out as? DescriptorSink)?.problem }
 }
 
 /// A file descriptor to write text to.
@@ -64,7 +64,6 @@ final class DescriptorSink: TextSink {
     }
   }
 
-  /// The system's text for the first failure, other than a reader that went away.
   var problem: String? {
     failure.withLock { code in
       code == 0 || code == EPIPE ? nil : String(cString: strerror(code))

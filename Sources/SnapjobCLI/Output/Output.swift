@@ -1,4 +1,5 @@
 import QMP
+import Synchronization
 
 /// Where a command's results and notes go: results on stdout, as text or JSON; everything else on
 /// stderr.
@@ -13,6 +14,8 @@ struct Output: Sendable {
   let isVerbose: Bool
   /// How progress is shown.
   let progress: ProgressMode
+  /// What this run has done that stays.
+  let deeds: Deeds
 
   init(console: Console, globals: GlobalOptions) {
     self.console = console
@@ -20,18 +23,22 @@ struct Output: Sendable {
     isQuiet = globals.quiet
     isVerbose = globals.verbose
     progress = globals.progress
+    deeds = Deeds()
   }
 
-  private init(console: Console, progress: ProgressMode) {
+  private init(console: Console, progress: ProgressMode, deeds: Deeds) {
     self.console = console
     isJSON = false
     isQuiet = false
     isVerbose = false
     self.progress = progress
+    self.deeds = deeds
   }
 
   /// The same for a step of a command whose results are not the command's: no JSON.
-  func silenced() -> Output { Output(console: console, progress: isQuiet ? .none : progress) }
+  func silenced() -> Output {
+    Output(console: console, progress: isQuiet ? .none : progress, deeds: deeds)
+  }
 
   /// A line of a result, for people; nothing with `--json`.
   func line(_ text: String) {
@@ -60,5 +67,38 @@ struct Output: Sendable {
   }
 
   /// The reply of a command that returns nothing: `{"return": {}}` with `--json`, else nothing.
-  func acknowledge() { json(["return": [:]]) }
+  func acknowledge() {
+    deeds.add("the change is made")
+    json(["return": [:]])
+  }
+
+  /// The end of a job that went well: the last line of stdout, which `--quiet` leaves out, or its
+  /// `{"return": …}`.
+  func end(_ job: JobView, _ sentence: String) {
+    deeds.add("job \(job.id) is done")
+    if !isQuiet { line(sentence) }
+    json(["return": job.info])
+  }
+
+  /// The failure of a run whose results could not be written, with what it has done all the same; nil if
+  /// stdout took everything.
+  func writeFailure() -> CommandFailure? {
+    guard let problem = console.out.problem else { return nil }
+    let done = deeds.sentences.map { "; but \($0)" }.joined()
+    return CommandFailure(.failed, "cannot write the output: \(problem)\(done)")
+  }
+}
+
+/// What a run has done that stays: told if its results cannot be written, so that nobody tries again what is
+/// done.
+final class Deeds: Sendable {
+  private let list = Mutex<[String]>([])
+
+  /// Adds a sentence without a full stop.
+  func add(_ sentence: String) {
+    list.withLock { if !$0.contains(sentence) { $0.append(sentence) } }
+  }
+
+  /// All of them, in order.
+  var sentences: [String] { list.withLock { $0 } }
 }

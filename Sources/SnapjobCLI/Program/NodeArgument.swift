@@ -19,7 +19,7 @@ extension Session {
           $0.text("node-name") == argument
         }
         if isNode { return try await body(endpoint, argument) }
-        guard host.exists(host.absolute(argument)) else {
+        guard host.exists(try host.absolute(argument)) else {
           throw CommandFailure(
             .notFound,
             "'\(argument)' is neither a node of the machine nor a file here. See: snapjob node list"

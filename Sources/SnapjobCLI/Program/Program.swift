@@ -38,7 +38,9 @@ struct Program {
         host: surroundings.host)
       let session = Session(
         settings: settings, output: output, surroundings: surroundings, arguments: arguments)
-      return try await verb.perform(in: session)
+      let status = try await verb.perform(in: session)
+      if status == .done, let failure = output.writeFailure() { throw failure }
+      return status
     } catch {
       let failure = Self.failure(error)
       output.failure(failure)

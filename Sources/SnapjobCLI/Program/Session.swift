@@ -29,7 +29,7 @@ struct Session: Sendable {
     machine: String? = nil, files: [String] = [], recovers: Bool = true,
     followsAllMachines: Bool = false, _ body: (any QMPEndpoint) async throws -> Result
   ) async throws -> Result {
-    let request = doorRequest(
+    let request = try doorRequest(
       machine: machine, files: files, recovers: recovers, followsAllMachines: followsAllMachines)
     let opened = try await surroundings.door.open(request)
     do {
@@ -45,16 +45,18 @@ struct Session: Sendable {
 
 extension Session {
   /// What is asked of the door.
+  ///
+  /// - Throws: as ``Host/absolute(_:)``.
   func doorRequest(
     machine: String? = nil, files: [String] = [], recovers: Bool = true,
     followsAllMachines: Bool = false
-  ) -> DoorRequest {
+  ) throws -> DoorRequest {
     let output = output
     return DoorRequest(
       catalog: settings.catalog, machine: machine ?? settings.machine,
       connection: settings.connection,
       demandedMachine: settings.namesMachine && machine == nil ? settings.machine : nil,
-      files: files.map(host.absolute), lockPatience: settings.lockPatience,
+      files: try files.map(host.absolute), lockPatience: settings.lockPatience,
       recovers: recovers, followsAllMachines: followsAllMachines,
       onWait: { output.note("waiting: \($0)") },
       onNotice: { output.note($0) })

@@ -39,8 +39,8 @@ struct Host: Sendable {
   let now: @Sendable () -> Int64
   /// A fresh random number.
   let random: @Sendable () -> UInt16
-  /// Where relative paths start.
-  let currentDirectory: String
+  /// Where relative paths start, or why that cannot be told: the directory was removed, say.
+  let currentDirectory: Result<String, QMPError>
   /// The computer's name without a domain.
   let name: String
   /// How often a job in progress is looked at, beside its events.
@@ -48,16 +48,28 @@ struct Host: Sendable {
 
   /// The real ones.
   static func current() -> Host {
-    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-    let directory = getcwd(&buffer, buffer.count).map { String(cString: $0) } ?? "/"
-    return Host(
+    Host(
       now: {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
       },
-      random: { UInt16.random(in: .min ... .max) }, currentDirectory: directory,
+      random: { UInt16.random(in: .min ... .max) },
+      currentDirectory: Result { () throws(QMPError) in try workingDirectory() },
       name: computerName(), pollInterval: .milliseconds(200))
+  }
+
+  private static func workingDirectory() throws(QMPError) -> String {
+    guard let directory = getcwd(nil, 0) else {
+      let cause = errno
+      throw QMPError(
+        .genericError,
+        "the working directory cannot be told (\(String(cString: strerror(cause)))), so a name without a "
+          + "leading '/' names nothing. Change the directory, or name files from '/' on",
+        kind: cause == ENOENT ? "notFound" : cause == EACCES ? "permission" : "general")
+    }
+    defer { free(directory) }
+    return String(cString: directory)
   }
 
   private static func computerName() -> String {
@@ -69,8 +81,10 @@ struct Host: Sendable {
 
   /// A path as it is meant from the current directory; `.` steps are dropped, `..` and symbolic
   /// links stay as they are.
-  func absolute(_ path: String) -> String {
-    let whole = path.hasPrefix("/") ? path : currentDirectory + "/" + path
+  ///
+  /// - Throws: `QMPError` for a relative path if the current directory cannot be told.
+  func absolute(_ path: String) throws(QMPError) -> String {
+    let whole = path.hasPrefix("/") ? path : try currentDirectory.get() + "/" + path
     let parts = whole.split(separator: "/").filter { $0 != "." }
     return "/" + parts.joined(separator: "/")
   }
@@ -87,7 +101,7 @@ struct Host: Sendable {
   /// - Returns: the text.
   /// - Throws: `QMPError`: not found, no permission, or refused if it is too long or no text.
   func contents(of path: String) throws(QMPError) -> String {
-    let path = absolute(path)
+    let path = try absolute(path)
     func failure(_ text: String, _ kind: String) -> QMPError {
       QMPError(.genericError, "\(path): \(text)", kind: kind)
     }

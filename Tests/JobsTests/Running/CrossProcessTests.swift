@@ -91,7 +91,7 @@ struct CrossProcessTests {
     }
     try await eventually("request") { catalog.hasRequests }
     record.status = .concluded
-    try other.record(record, at: .now())
+    try other.record([record], at: .now())
     #expect(await answer == "Job 'a' in state 'concluded' cannot accept command verb 'cancel'")
   }
 
@@ -106,7 +106,7 @@ struct CrossProcessTests {
     try await Task.sleep(for: .milliseconds(20))
     for status in [JobStatus.aborting, .concluded, .null] {
       record.status = status
-      try other.record(record, at: .now())
+      try other.record([record], at: .now())
     }
     let end = try await waiting.value
     #expect(end.status == .concluded)
@@ -149,7 +149,7 @@ struct CrossProcessTests {
     try await Task.sleep(for: .milliseconds(20))
     for status in [JobStatus.aborting, .concluded, .null] {
       record.status = status
-      try other.record(record, at: .now())
+      try other.record([record], at: .now())
     }
     catalog.leave(try toyRecord("a", status: .running), worker: 7)
     let end = try await waiting.value

@@ -113,6 +113,19 @@ struct LifeCycleTests {
     #expect(record.result == "{\"did\": \"a\"}")
   }
 
+  @Test("A job that dismisses itself is never seen concluded: both are stored as one")
+  func autoDismissIsPartOfTheConclusion() async throws {
+    let shop = Workshop()
+    shop.catalog.refuse { $0.status == .null }
+    try shop.runner.start([try shop.request("a", autoDismiss: true)])
+    try await shop.reaches(.pending, "a")
+    #expect(!shop.catalog.trail(of: "a").contains(.concluded))
+    shop.catalog.refuse { _ in false }
+    try await eventually("null") { shop.catalog.trail(of: "a").last == .null }
+    #expect(
+      shop.catalog.trail(of: "a") == [.created, .running, .waiting, .pending, .concluded, .null])
+  }
+
   @Test("Waiting for a failing job that dismisses itself tells its error")
   func autoDismissedFailure() async throws {
     for _ in 0..<20 {

@@ -96,18 +96,22 @@ struct ToyStore: JobStore {
     }
   }
 
-  func record(_ job: JobRecord, at time: Timestamp) throws(JobError) {
+  func record(_ steps: [JobRecord], at time: Timestamp) throws(JobError) {
     try write { state throws(JobError) in
-      if let error = state.refusal(job) { throw error }
-      guard let index = state.jobs.firstIndex(where: { $0.number == job.number }) else {
-        throw .jobNotFound
+      for step in steps {
+        if let error = state.refusal(step) { throw error }
       }
-      let old = state.jobs[index]
-      var new = job
-      new.worker = old.worker
-      state.jobs[index] = new
-      if new.status == .null { state.jobs.remove(at: index) }
-      if new.status != old.status { note(new, at: time, in: &state) }
+      for step in steps {
+        guard let index = state.jobs.firstIndex(where: { $0.number == step.number }) else {
+          throw .jobNotFound
+        }
+        let old = state.jobs[index]
+        var new = step
+        new.worker = old.worker
+        state.jobs[index] = new
+        if new.status == .null { state.jobs.remove(at: index) }
+        if new.status != old.status { note(new, at: time, in: &state) }
+      }
     }
   }
 

@@ -70,21 +70,23 @@ final class MemoryJobs: JobStore, JobHistory {
     }
   }
 
-  func record(_ job: JobRecord, at time: Timestamp) throws(JobError) {
+  func record(_ steps: [JobRecord], at time: Timestamp) throws(JobError) {
     try state.withLock { state throws(JobError) in
-      guard
-        let index = state.rows.firstIndex(where: {
-          !$0.isDismissed && $0.record.number == job.number
-        })
-      else { throw JobError(.notFound, "Job not found") }
-      var record = job
-      record.worker = worker
-      if job.status == .null {
-        state.rows[index].isDismissed = true
-      } else {
-        state.rows[index].record = record
+      for job in steps {
+        guard
+          let index = state.rows.firstIndex(where: {
+            !$0.isDismissed && $0.record.number == job.number
+          })
+        else { throw JobError(.notFound, "Job not found") }
+        var record = job
+        record.worker = worker
+        if job.status == .null {
+          state.rows[index].isDismissed = true
+        } else {
+          state.rows[index].record = record
+        }
+        Self.note(job.id, job.status, at: time, in: &state, row: index)
       }
-      Self.note(job.id, job.status, at: time, in: &state, row: index)
     }
   }
 

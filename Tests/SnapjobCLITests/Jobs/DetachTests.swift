@@ -29,7 +29,7 @@ import Testing
     let text = Run()
     #expect(await text("save --tag x --detach --x-detached-worker") == .done)
     #expect(text.out.lines.first == Run.saveID)
-    #expect(text.spawner.letGos == 1)
+    #expect(text.spawner.letGos == [.done])
     let json = Run()
     #expect(await json("save --tag x --detach --json --x-detached-worker") == .done)
     #expect(
@@ -45,11 +45,23 @@ import Testing
     #expect(try files.jsonLines().first?["return"]?["machine"] == nil)
   }
 
+  @Test("a worker whose output takes nothing lets go with a failure, and works on")
+  func fullOutput() async {
+    let run = Run(outputProblem: "No space left on device")
+    _ = await run("save --tag x --detach --x-detached-worker")
+    #expect(run.spawner.letGos == [.failed])
+    #expect(
+      run.err.text.hasPrefix(
+        "snapjob: cannot write the output: No space left on device; but job \(Run.saveID) goes on in the "
+          + "background\n"))
+    #expect(run.endpoint.arguments(of: "snapshot-save") != nil)
+  }
+
   @Test("a worker that cannot start its job does not let go") func failingWorker() async {
     let error = QMPError(.genericError, "busy", kind: "inUse")
     let run = Run(FakeEndpoint(.refusesStart(error, times: 1)))
     #expect(await run("save --tag x --detach --x-detached-worker") == .inUse)
-    #expect(run.spawner.letGos == 0)
+    #expect(run.spawner.letGos.isEmpty)
     #expect(run.out.text.isEmpty)
   }
 
@@ -57,7 +69,7 @@ import Testing
   func pending() async throws {
     let run = Run(FakeEndpoint(.staysPending))
     async let status = run("save --tag x --no-auto-finalize --x-detached-worker")
-    while run.spawner.letGos == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    while run.spawner.letGos.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
     #expect(run.out.lines.first == Run.saveID)
     #expect(run.out.text.contains("snapjob job finalize \(Run.saveID)"))
     #expect(run.endpoint.arguments(of: "snapshot-save")?["x-auto-finalize"] == false)
@@ -80,7 +92,7 @@ import Testing
   @Test("a job that fails before it is pending is told with its code") func failsFirst() async {
     let run = Run(FakeEndpoint(.fails("no space", exitCode: 12)))
     #expect(await run("save --tag x --no-auto-finalize --x-detached-worker") == .noSpace)
-    #expect(run.spawner.letGos == 0)
+    #expect(run.spawner.letGos.isEmpty)
     #expect(run.err.text == "snapjob: no space\n")
   }
 }

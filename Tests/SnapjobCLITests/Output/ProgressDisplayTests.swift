@@ -10,7 +10,7 @@ import Testing
     let err = CapturedText()
     let console = Console(
       out: CapturedText(), err: err, isInteractive: false, errorIsTerminal: isTerminal,
-      width: { 80 }, readLine: { nil })
+      width: { 80 }, ask: { _ in nil })
     let output = Output(console: console, globals: try GlobalOptions.parse(options))
     return (ProgressDisplay(title: "j1", output: output), err)
   }

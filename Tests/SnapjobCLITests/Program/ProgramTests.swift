@@ -30,4 +30,18 @@ import Testing
     request.onWait("disk0 is held")
     #expect(run.err.text.contains("snapjob: waiting: disk0 is held\n"))
   }
+
+  @Test(
+    "what is done is told if its result cannot be written",
+    arguments: [
+      ("save --tag x", "; but job \(Run.saveID) is done"),
+      ("machine remove m", "; but the change is made"), ("list", ""),
+    ])
+  func fullOutput(line: String, deed: String) async {
+    let run = Run(outputProblem: "No space left on device")
+    #expect(await run(line) == .failed)
+    #expect(
+      run.err.lines.last
+        == "snapjob: cannot write the output: No space left on device\(deed)")
+  }
 }

@@ -5,8 +5,14 @@ import Synchronization
 /// A sink that keeps what it is given.
 final class CapturedText: TextSink {
   private let content = Mutex("")
+  let problem: String?
 
-  func write(_ text: String) { content.withLock { $0 += text } }
+  /// Makes a sink; `problem` is why it takes nothing.
+  init(problem: String? = nil) { self.problem = problem }
+
+  func write(_ text: String) {
+    if problem == nil { content.withLock { $0 += text } }
+  }
 
   /// All of it.
   var text: String { content.withLock { $0 } }

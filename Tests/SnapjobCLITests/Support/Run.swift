@@ -8,7 +8,7 @@ struct Run {
   let door: FakeDoor
   let signals = FakeInterruptions()
   let spawner = FakeSpawner()
-  let out = CapturedText()
+  let out: CapturedText
   let err = CapturedText()
   var environment = ["HOME": "/home/user"]
   var answer: String?
@@ -19,9 +19,12 @@ struct Run {
   ///   - endpoint: what the commands talk to.
   ///   - answer: what is answered on a terminal; nil if there is no terminal.
   ///   - doorFailure: why the endpoint cannot be opened; nil if it can.
+  ///   - outputProblem: why stdout cannot be written; nil if it can.
   init(
-    _ endpoint: FakeEndpoint = FakeEndpoint(), answer: String? = nil, doorFailure: QMPError? = nil
+    _ endpoint: FakeEndpoint = FakeEndpoint(), answer: String? = nil, doorFailure: QMPError? = nil,
+    outputProblem: String? = nil
   ) {
+    out = CapturedText(problem: outputProblem)
     self.endpoint = endpoint
     self.answer = answer
     door = FakeDoor(endpoint, failure: doorFailure)
@@ -33,7 +36,7 @@ struct Run {
   static let saveID = "save-20261121-041029-00ab"
 
   static let host = Host(
-    now: { now }, random: { 0xAB }, currentDirectory: "/work dir",
+    now: { now }, random: { 0xAB }, currentDirectory: .success("/work dir"),
     name: "host", pollInterval: .milliseconds(5))
 
   /// Runs a command line, words separated by single spaces.
@@ -42,10 +45,14 @@ struct Run {
   }
 
   func callAsFunction(_ arguments: [String]) async -> ExitStatus {
-    let answer = answer
+    let (answer, err) = (answer, err)
     let console = Console(
       out: out, err: err, isInteractive: answer != nil, errorIsTerminal: answer != nil,
-      width: { 80 }, readLine: { answer })
+      width: { 80 },
+      ask: { question in
+        err.write(question + " ")
+        return answer
+      })
     let surroundings = Surroundings(
       console: console, environment: environment, userID: 1000, host: Self.host, door: door,
       signals: signals, spawner: spawner)

@@ -37,7 +37,7 @@ extension Workbench {
     for status in [JobStatus.running, .waiting, .pending] {
       for index in jobs.indices {
         jobs[index].status = status
-        try catalog.record(jobs[index], at: Timestamp(microseconds: 2_000_000))
+        try catalog.record([jobs[index]], at: Timestamp(microseconds: 2_000_000))
       }
     }
     let machine = Machine(name: nil, nodes: nodes)

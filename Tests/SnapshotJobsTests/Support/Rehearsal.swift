@@ -131,7 +131,7 @@ final class Rehearsal {
       guard !storage.isOff else { return }
       record.status = status
       record.error = error
-      try bench.catalog.record(record, at: Timestamp(microseconds: 2_000_000))
+      try bench.catalog.record([record], at: Timestamp(microseconds: 2_000_000))
     }
     func fail(_ error: any Error) throws {
       try enter(.aborting)
