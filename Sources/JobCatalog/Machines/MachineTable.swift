@@ -52,7 +52,8 @@ struct MachineTable {
     }
     guard try find(name) == nil else {
       throw JobError(
-        .conflict, "Machine '\(name)' exists already. To see it: snapjob machine show \(name)")
+        .conflict,
+        "Machine '\(name)' exists already. To see it: \(NextStep(["machine", "show", name]))")
     }
     try db.execute(sql: "INSERT INTO machine (name) VALUES (?)", arguments: [name])
   }
@@ -166,6 +167,7 @@ struct MachineTable {
   }
 
   private static func missing(_ name: String) -> JobError {
-    JobError(.notFound, "No machine '\(name)'. To add it: snapjob machine add \(name)")
+    JobError(
+      .notFound, "No machine '\(name)'. To add it: \(NextStep(["machine", "add", name]))")
   }
 }

@@ -71,8 +71,8 @@ struct LiveOperation: Sendable {
   private var notBegun: JobError {
     JobError(
       .connection,
-      "The connection to the running machine broke, and it knows of no such job. See: snapjob -m "
-        + "\(machine.label) list")
+      "The connection to the running machine broke, and it knows of no such job. See: "
+        + "\(NextStep(["list"], machine: machine.name))")
   }
 
   private func tellingOfInterruption(

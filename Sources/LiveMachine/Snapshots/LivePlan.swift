@@ -63,13 +63,13 @@ struct LivePlan: Sendable, Hashable {
         throw JobError(
           .notFound,
           "\(node.name): the running machine has no writable disk \(node.path). Leave it out: "
-            + "snapjob machine set \(machine.label) --exclude \(node.name)")
+            + "\(machine.stepToExclude(node.name.description))")
       }
       guard disk.canTakeSnapshots else {
         throw JobError(
           .refused,
           "\(node.name): the running machine uses \(node.path) as \(disk.driver), which has no "
-            + "snapshots. Leave it out: snapjob machine set \(machine.label) --exclude \(node.name)"
+            + "snapshots. Leave it out: \(machine.stepToExclude(node.name.description))"
         )
       }
       members.append(Member(node: node, disk: disk))
@@ -92,13 +92,14 @@ struct LivePlan: Sendable, Hashable {
         continue
       }
       let name = disk.label ?? "NODE"
-      let exclude = "leave it out: snapjob machine set \(machine.label) --exclude \(name)"
+      let exclude = "leave it out: \(machine.stepToExclude(name))"
       throw disk.canTakeSnapshots
         ? JobError(
           .conflict,
           "\(machine.label): the running machine has a writable disk that is not registered: "
-            + "\(disk.description). Add it: snapjob -m \(machine.label) node add \(name) "
-            + "\(disk.path ?? "FILE"), or \(exclude)")
+            + "\(disk.description). Add it: "
+            + "\(NextStep(["node", "add", name, disk.path ?? "FILE"], machine: machine.name)), "
+            + "or \(exclude)")
         : JobError(
           .refused,
           "\(machine.label): the writable disk \(disk.description) cannot take part in snapshots; it "
@@ -126,7 +127,7 @@ struct LivePlan: Sendable, Hashable {
             ? "A running machine cannot replace it: between the old one and the new one there would be "
               + "none. Save under another tag, then: "
             : "Choose another tag, or first: ")
-          + "snapjob -m \(machine.label) delete --tag \(request.tag)")
+          + "\(NextStep(["delete", "--tag", request.tag], machine: machine.name))")
     }
     try refuseID(request.tag, "Choose another tag")
     if !request.diskOnly { vmstate = try member(request.vmstate) }
@@ -139,15 +140,15 @@ struct LivePlan: Sendable, Hashable {
       throw JobError(
         .refused,
         "\(machine.label) is running, and QEMU cannot save and load in one step (--save-current). Save "
-          + "first: snapjob -m \(machine.label) save --tag \(saved); then load without it, or stop "
-          + "the machine")
+          + "first: \(NextStep(["save", "--tag", saved], machine: machine.name)); then load without it, or "
+          + "stop the machine")
     }
     let lacking = members.filter { $0.snapshots(called: request.tag).isEmpty }
     guard lacking.isEmpty else {
       throw JobError(
         .notFound,
-        "Snapshot '\(request.tag)' does not exist on \(Self.names(lacking)). See: snapjob -m "
-          + "\(machine.label) list")
+        "Snapshot '\(request.tag)' does not exist on \(Self.names(lacking)). See: "
+          + "\(NextStep(["list"], machine: machine.name))")
     }
     try refuseTwins(of: request.tag)
     try refuseID(
@@ -224,4 +225,9 @@ struct LivePlan: Sendable, Hashable {
 extension Machine {
   /// The name for commands to copy.
   var label: String { name ?? Machine.defaultName }
+
+  /// What leaves a disk out of the machine's jobs.
+  func stepToExclude(_ node: String) -> NextStep {
+    NextStep(["machine", "set", label, "--exclude", node])
+  }
 }

@@ -124,8 +124,9 @@ public struct LiveSnapshotWork: JobWork {
     } catch {
       return JobError(
         .connection,
-        "\(text). What it left could not be mended: \(error.message). Then: snapjob check --repair "
-          + "all, and snapjob -m \(machine.label) delete --tag \(request.tag) --missing-ok")
+        "\(text). What it left could not be mended: \(error.message). Then: "
+          + "\(NextStep(["check", "--repair", "all"], machine: machine.name)), and "
+          + "\(NextStep(["delete", "--tag", request.tag, "--missing-ok"], machine: machine.name))")
     }
   }
 
@@ -171,8 +172,8 @@ public struct LiveSnapshotWork: JobWork {
     guard let connection = try connect() else {
       throw JobError(
         .connection,
-        "the machine is not running any more. The snapshot '\(request.tag)' is left: snapjob -m "
-          + "\(machine.label) delete --tag \(request.tag)")
+        "the machine is not running any more. The snapshot '\(request.tag)' is left: "
+          + "\(NextStep(["delete", "--tag", request.tag], machine: machine.name))")
     }
     let machine = machine
     try waiting { [removal] in

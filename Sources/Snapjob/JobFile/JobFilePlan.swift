@@ -129,7 +129,8 @@ private struct MachineState {
     guard isKnown || !machine.disks.isEmpty else {
       throw LineError(
         machine.line,
-        "there is no machine '\(name)'. List its disks here, or: snapjob machine add \(name)")
+        "there is no machine '\(name)'. List its disks here, or: "
+          + "\(NextStep(["machine", "add", name]))")
     }
     var registrations: [JobFilePlan.Registration] = []
     for disk in machine.disks {
@@ -138,7 +139,7 @@ private struct MachineState {
           throw LineError(
             disk.line,
             "node '\(disk.node)' of \(name) is \(known.file), not \(disk.file). To change it: "
-              + "snapjob machine set \(name) --file \(disk.node)=\(disk.file)")
+              + "\(NextStep(["machine", "set", name, "--file", "\(disk.node)=\(disk.file)"]))")
         }
         continue
       }

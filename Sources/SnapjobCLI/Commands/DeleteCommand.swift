@@ -24,6 +24,8 @@ struct DeleteCommand: Verb {
   @OptionGroup(title: "Job options") var job: JobOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
+  var images: [String] { disks.files }
+
   func perform(in session: Session) async throws -> ExitStatus {
     var order = SnapshotOrder(verb: .delete, tags: tag)
     order.mayDoNothing = missingOk

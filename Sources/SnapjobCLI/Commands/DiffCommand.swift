@@ -31,6 +31,8 @@ struct DiffCommand: Verb {
   @OptionGroup var disks: DiskOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
+  var images: [String] { disks.files }
+
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
     let (ranges, names) = try await session.withEndpoint(files: disks.files, recovers: false) {

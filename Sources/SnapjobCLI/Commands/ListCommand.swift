@@ -32,6 +32,8 @@ struct ListCommand: Verb {
     }
   }
 
+  var images: [String] { disks.files }
+
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
     let snapshots = try await session.withEndpoint(files: disks.files, recovers: false) {

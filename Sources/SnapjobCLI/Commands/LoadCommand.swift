@@ -38,6 +38,8 @@ struct LoadCommand: Verb {
   @OptionGroup(title: "Job options") var job: JobOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
+  var images: [String] { disks.files }
+
   func perform(in session: Session) async throws -> ExitStatus {
     var order = SnapshotOrder(verb: .load, tags: [tag.name])
     order.vmstate = vmstate

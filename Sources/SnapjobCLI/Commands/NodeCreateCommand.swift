@@ -1,5 +1,6 @@
 import ArgumentParser
 import QMP
+import Snapjob
 
 /// `snapjob node create`.
 struct NodeCreateCommand: Verb {
@@ -24,7 +25,8 @@ struct NodeCreateCommand: Verb {
     if session.host.exists(path) {
       throw CommandFailure(
         .conflict,
-        "\(path) exists already. To use it as it is: snapjob node add \(name) \(file)")
+        "\(path) exists already. To use it as it is: snapjob node add \(Engine.quotedForShell(name)) "
+          + "\(Engine.quotedForShell(file))")
     }
     return try await session.withEndpoint { endpoint in
       try await create(path, on: endpoint, session: session)
@@ -37,7 +39,7 @@ struct NodeCreateCommand: Verb {
         throw CommandFailure(
           ExitStatus(kind: error.kind),
           "\(path) was created, but is not a node: \(error.desc). "
-            + "To add it: snapjob node add NODE \(file)")
+            + "To add it: snapjob node add NODE \(Engine.quotedForShell(file))")
       }
       session.output.acknowledge()
       return .done

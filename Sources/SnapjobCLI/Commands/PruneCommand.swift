@@ -41,6 +41,8 @@ struct PruneCommand: Verb {
     }
   }
 
+  var images: [String] { disks.files }
+
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
     let verdicts = try await session.withEndpoint(files: disks.files) { endpoint in

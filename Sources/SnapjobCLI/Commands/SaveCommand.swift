@@ -52,6 +52,8 @@ struct SaveCommand: Verb {
     if existOk, replace { throw ValidationError("--exist-ok and --replace exclude each other") }
   }
 
+  var images: [String] { disks.files }
+
   func perform(in session: Session) async throws -> ExitStatus {
     var order = SnapshotOrder(verb: .save, tags: [tag.name])
     order.vmstate = vmstate

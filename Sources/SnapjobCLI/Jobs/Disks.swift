@@ -33,7 +33,7 @@ struct Disks: Sendable, Hashable {
       throw CommandFailure(
         .notFound,
         nodes.isEmpty
-          ? "machine \(name) has no disks. Add one: snapjob \(Self.option(name))node add NODE FILE, "
+          ? "machine \(name) has no disks. Add one: snapjob node add NODE FILE, "
             + "or name images: --file PATH..."
           : "all disks of machine \(name) are read-only or excluded. Name one: --device NODE")
     }
@@ -65,10 +65,5 @@ struct Disks: Sendable, Hashable {
     let list = "\(Quantity.count(devices.count, "disk")) (\(devices.joined(separator: ", ")))"
     guard let machine, machine != Settings.defaultMachine else { return list }
     return "\(list) of \(machine)"
-  }
-
-  /// The option that names a machine in a command to copy; nothing for the default one.
-  static func option(_ machine: String) -> String {
-    machine == Settings.defaultMachine ? "" : "-m \(machine) "
   }
 }

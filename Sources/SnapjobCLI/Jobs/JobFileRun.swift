@@ -176,6 +176,7 @@ struct JobFileRun {
   private func located(_ failure: CommandFailure, _ job: FileJob?) -> CommandFailure {
     guard let job else { return failure }
     return CommandFailure(
-      failure.status, "\(job.place): \(failure.message)", class: failure.errorClass)
+      failure.status, "\(job.place): \(failure.message)", class: failure.errorClass,
+      machine: job.machine)
   }
 }

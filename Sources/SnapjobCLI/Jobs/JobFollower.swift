@@ -90,7 +90,6 @@ struct JobFollower {
     guard cancelsOnSignal else { return try await start() }
     let starting = Starting()
     let (id, output) = (id, output)
-    let err = output.console.err
     let signals = session.surroundings.signals
     signals.take { signal, count in
       switch InterruptionPolicy.action(count: count) {
@@ -98,10 +97,9 @@ struct JobFollower {
         starting.giveUp(because: signal)
         feed.yield(.signal(signal))
       case .leaveToRecovery:
-        let failure = CommandFailure(
-          .failed, "stopped by a second signal; job \(id) is left to recovery (snapjob recover)")
-        err.write("snapjob: \(failure.message)\n")
-        output.json(failure.json)
+        output.failure(
+          CommandFailure(
+            .failed, "stopped by a second signal; job \(id) is left to recovery (snapjob recover)"))
         signals.endProcess(.failed)
       }
     }

@@ -62,7 +62,7 @@ struct JobView: Sendable, Hashable {
       guard let code, code != 0 else { return nil }
       return CommandFailure(Self.status(code), "job \(id) failed")
     }
-    return CommandFailure(code.map(Self.status) ?? .failed, error)
+    return CommandFailure(code.map(Self.status) ?? .failed, error, machine: machine)
   }
 
   private static func status(_ code: Int64) -> ExitStatus {

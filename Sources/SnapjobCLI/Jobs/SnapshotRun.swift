@@ -131,7 +131,7 @@ struct SnapshotRun {
     }
     if !(job.detach && job.isDetachedWorker) {
       if isConnected { output.deeds.add("job \(id) is prepared") }
-      if !output.isQuiet { output.line(order.pendingSentence(outcome.job, disks: disks)) }
+      if !output.isQuiet { output.sentence(order.pendingSentence(outcome.job, disks: disks)) }
       output.json(["return": outcome.job.info])
     }
     return isConnected ? .done : try await keep(id, on: endpoint)

@@ -8,6 +8,10 @@ struct Settings: Sendable, Hashable {
   let machine: String
   /// Whether the machine was named on the command line.
   let namesMachine: Bool
+  /// Whether the catalog was named on the command line.
+  let namesCatalog: Bool
+  /// Whether the server was named on the command line.
+  let namesConnection: Bool
   /// The address of the server that does the work; nil for the engine in this process.
   let connection: String?
   /// How long to wait for a held image or a busy machine.
@@ -43,6 +47,8 @@ struct Settings: Sendable, Hashable {
     }
     machine = globals.machine ?? variable("SNAPJOB_MACHINE") ?? Self.defaultMachine
     namesMachine = globals.machine != nil
+    namesCatalog = globals.catalog != nil
+    namesConnection = globals.connect != nil
     if let seconds = globals.waitLock {
       lockPatience = seconds.duration
     } else if let text = variable("SNAPJOB_WAIT_LOCK") {

@@ -16,6 +16,8 @@ struct Output: Sendable {
   let progress: ProgressMode
   /// What this run has done that stays.
   let deeds: Deeds
+  /// How the commands are spelled that messages recommend; nil before the options are known.
+  var nextSteps: NextSteps?
 
   init(console: Console, globals: GlobalOptions) {
     self.console = console
@@ -37,13 +39,20 @@ struct Output: Sendable {
 
   /// The same for a step of a command whose results are not the command's: no JSON.
   func silenced() -> Output {
-    Output(console: console, progress: isQuiet ? .none : progress, deeds: deeds)
+    var silenced = Output(console: console, progress: isQuiet ? .none : progress, deeds: deeds)
+    silenced.nextSteps = nextSteps
+    return silenced
   }
 
   /// A line of a result, for people; nothing with `--json`.
   func line(_ text: String) {
     if !isJSON { console.out.write(text + "\n") }
   }
+
+  /// A sentence that may recommend a command, as a line of a result.
+  func sentence(_ text: String) { line(spelled(text)) }
+
+  private func spelled(_ text: String) -> String { nextSteps?.spelled(in: text) ?? text }
 
   /// A line of JSON; nothing without `--json`.
   func json(_ value: QMPValue) {
@@ -57,11 +66,12 @@ struct Output: Sendable {
 
   /// Something worth knowing, on stderr.
   func note(_ sentence: String) {
-    if !isQuiet { console.err.write("snapjob: \(sentence)\n") }
+    if !isQuiet { console.err.write("snapjob: \(spelled(sentence))\n") }
   }
 
   /// A failure: a sentence on stderr, and with `--json` an object on stdout.
   func failure(_ failure: CommandFailure) {
+    let failure = nextSteps.map(failure.spelled) ?? failure
     console.err.write("snapjob: \(failure.message)\n")
     json(failure.json)
   }
@@ -76,7 +86,7 @@ struct Output: Sendable {
   /// `{"return": …}`.
   func end(_ job: JobView, _ sentence: String) {
     deeds.add("job \(job.id) is done")
-    if !isQuiet { line(sentence) }
+    if !isQuiet { self.sentence(sentence) }
     json(["return": job.info])
   }
 

@@ -8,8 +8,14 @@ struct CommandFailure: Error, Sendable, Hashable {
   let errorClass: QMPError.Class
   /// What happened, where, and what to do.
   let message: String
+  /// The machine that it is about; nil for that of the command line.
+  let machine: String?
 
-  init(_ status: ExitStatus, _ message: String, class errorClass: QMPError.Class = .genericError) {
+  init(
+    _ status: ExitStatus, _ message: String, class errorClass: QMPError.Class = .genericError,
+    machine: String? = nil
+  ) {
+    self.machine = machine
     self.status = status
     self.errorClass = errorClass
     self.message = message
@@ -18,6 +24,12 @@ struct CommandFailure: Error, Sendable, Hashable {
   /// An endpoint's error, with the exit code of its kind.
   init(_ error: QMPError) {
     self.init(ExitStatus(kind: error.kind), error.desc, class: error.errorClass)
+  }
+
+  /// The same with the commands that it recommends as this command line needs them.
+  func spelled(by steps: NextSteps) -> CommandFailure {
+    CommandFailure(
+      status, steps.about(machine).spelled(in: message), class: errorClass, machine: machine)
   }
 
   /// The `{"error": …}` line of `--json`.

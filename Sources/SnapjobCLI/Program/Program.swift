@@ -31,11 +31,12 @@ struct Program {
       surroundings.console.err.write(SnapjobCommand.helpMessage(for: type(of: command)) + "\n")
       return .usage
     }
-    let output = Output(console: surroundings.console, globals: verb.globals)
+    var output = Output(console: surroundings.console, globals: verb.globals)
     do {
       let settings = try Settings(
         verb.globals, environment: surroundings.environment, userID: surroundings.userID,
         host: surroundings.host)
+      output.nextSteps = NextSteps(settings, files: verb.images)
       let session = Session(
         settings: settings, output: output, surroundings: surroundings, arguments: arguments)
       let status = try await verb.perform(in: session)

@@ -9,9 +9,16 @@ protocol Verb: ParsableCommand {
   /// The options that every command accepts.
   var globals: GlobalOptions { get }
 
+  /// The images that the command line names instead of registered nodes: `--file`.
+  var images: [String] { get }
+
   /// Does it.
   ///
   /// - Returns: the exit code when there is nothing to say on stderr.
   /// - Throws: ``CommandFailure`` or `QMPError`.
   func perform(in session: Session) async throws -> ExitStatus
+}
+
+extension Verb {
+  var images: [String] { [] }
 }

@@ -42,7 +42,7 @@ struct OutgoingBitmap {
       throw JobError(
         .conflict,
         "Bitmap '\(name)' is inconsistent and cannot be used (on node '\(node)'). Make it usable: "
-          + "snapjob bitmap repair \(node) \(name); or leave it out by a mapping")
+          + "\(NextStep(["bitmap", "repair", node, name])); or leave it out by a mapping")
     }
     var flags: DirtyBitmapStartFlags = bitmap.isEnabled ? .enabled : []
     if alias?.transform?.persistent ?? true { flags.insert(.persistent) }

@@ -134,7 +134,7 @@ extension JobError {
       Qcow2Error(
         error.code,
         "\(error.message). To have it record again, with the whole disk counted as changed: "
-          + "snapjob bitmap repair \(node) \(name)"))
+          + "\(NextStep(["bitmap", "repair", node, name]))"))
   }
 }
 

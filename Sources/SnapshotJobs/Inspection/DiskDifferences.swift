@@ -61,7 +61,8 @@ extension Machine {
     var text = "Snapshot '\(first.tag)' does not exist on \(names). "
     let whole = nodes.filter { node in !lacking.contains { $0.nodes.contains(node) } }
     if whole.isEmpty {
-      text += "See: snapjob list" + (name == nil ? " --file PATH" : "")
+      let files = name == nil ? ["--file"] + nodes.map(\.path) : []
+      text += "See: \(NextStep(["list"] + files, machine: name))"
     } else {
       text += "To compare the others: " + whole.map { "--device \($0.name)" }.joined(separator: " ")
     }

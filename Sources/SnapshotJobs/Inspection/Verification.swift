@@ -54,7 +54,7 @@ public struct Verification {
       throw JobError(
         .notFound,
         "\(image.path): no snapshot is called '\(tag)'; those there are: "
-          + "snapjob list --file \(image.path)")
+          + "\(NextStep(["list", "--file", image.path]))")
     }
     if tag == nil { positions.insert(nil, at: 0) }
     let verification = try ImageVerification(image)

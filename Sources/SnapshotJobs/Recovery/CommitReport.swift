@@ -30,8 +30,9 @@ struct CommitReport {
 
   /// What closes the commit whatever the disks are like.
   private var abandonCommand: String {
-    intent.jobs.first.map { "snapjob recover \($0) --abandon" }
-      ?? "snapjob recover --abandon --file \(intent.members.first?.path ?? "FILE")"
+    let target = intent.jobs.first.map { [$0.description, "--abandon"] }
+    let file = intent.members.first?.path ?? "FILE"
+    return NextStep(["recover"] + (target ?? ["--abandon", "--file", file])).description
   }
 
   /// Each image with what was done about it.

@@ -18,6 +18,8 @@ struct DraftPlan {
   private(set) var states: StateTransition
 
   private let request: SnapshotRequest
+  /// The machine's name; nil for a one-off one.
+  private let machine: String?
   private let images: OpenImages
   /// The bitmaps of each member as the actions before the job's own have left them.
   private let earlierBitmaps: [BitmapSet]
@@ -34,14 +36,16 @@ struct DraftPlan {
   /// - Parameters:
   ///   - request: what to do.
   ///   - images: of its devices.
+  ///   - machine: the machine's name; nil for a one-off one.
   ///   - sources: images whose bitmaps are only read.
   ///   - date: the moment for snapshots that are taken.
   /// - Throws: `JobError`: why it cannot be done.
   init(
-    _ request: SnapshotRequest, _ images: OpenImages, sources: [OpenImages.Member] = [],
-    date: ImageDraft.SnapshotDate
+    _ request: SnapshotRequest, _ images: OpenImages, ofMachine machine: String?,
+    sources: [OpenImages.Member] = [], date: ImageDraft.SnapshotDate
   ) throws(JobError) {
     self.request = request
+    self.machine = machine
     self.images = images
     let members = images.members
     present = try PresentState(members, log: images.log)
@@ -194,8 +198,13 @@ struct DraftPlan {
       var text =
         "Snapshot '\(tag)' does not exist in one or more devices (missing in \(names(missing)))"
       if !present.isEmpty {
-        let devices = present.map { "--device \(members[$0].node.name)" }.joined(separator: " ")
-        text += ". To load it on the others: snapjob load --tag '\(tag)' \(devices)"
+        let nodes = present.map { members[$0].node }
+        let disks =
+          machine == nil
+          ? ["--file"] + nodes.map(\.path)
+          : nodes.flatMap { ["--device", $0.name.description] }
+        let step = NextStep(["load", "--tag", tag] + disks, machine: machine)
+        text += ". To load it on the others: \(step)"
       }
       throw JobError(.notFound, text)
     }

@@ -48,7 +48,8 @@ extension SnapshotRequest {
     let sources = try OpenImages(
       machine.sources(of: bitmapSources, besides: nodes), for: .read, access: access)
     defer { sources.unlock() }
-    let plan = try DraftPlan(self, images, sources: sources.members, date: .now)
+    let plan = try DraftPlan(
+      self, images, ofMachine: machine.name, sources: sources.members, date: .now)
     var plans: [NodePlan] = []
     for (index, member) in images.members.enumerated() {
       var bytesToWrite: Int64 = 0

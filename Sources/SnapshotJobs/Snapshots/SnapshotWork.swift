@@ -56,7 +56,8 @@ public struct SnapshotWork: JobWork {
         machine.sources(of: request.bitmapSources, besides: nodes), for: .read, access: access,
         control: control)
       defer { sources.unlock() }
-      let plan = try DraftPlan(request, images, sources: sources.members, date: .now)
+      let plan = try DraftPlan(
+        request, images, ofMachine: machine.name, sources: sources.members, date: .now)
       let prepared = try DraftPreparation(access: access, control: control).prepare(
         plan.drafts, of: images.members, states: plan.states)
       return PreparedSnapshots(prepared, locked: images, plan: plan)

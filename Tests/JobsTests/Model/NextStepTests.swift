@@ -1,0 +1,19 @@
+import Testing
+
+@testable import Jobs
+
+@Suite struct NextStepTests {
+  @Test("A step is one line for a shell, whatever its words have in them")
+  func quoting() {
+    #expect(NextStep(["job", "finalize", "a-1"]).description == "snapjob job finalize a-1")
+    #expect(
+      NextStep(["load", "--tag", "it's; rm -rf ~"], machine: "web 01").description
+        == #"snapjob -m 'web 01' load --tag 'it'\''s; rm -rf ~'"#)
+    #expect(NextStep(["delete", "--tag", ""]).description == "snapjob delete --tag ''")
+  }
+
+  @Test("The default machine needs no name")
+  func defaultMachine() {
+    #expect(NextStep(["list"], machine: "default").description == "snapjob list")
+  }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Testing
+
+@testable import SnapjobCLI
+
+@Suite struct NextStepsTests {
+  /// The steps of messages behind these global options.
+  private static func steps(
+    _ options: [String], files: [String] = [], machine: String? = nil
+  ) throws -> NextSteps {
+    let globals = try GlobalOptions.parse(options)
+    let environment = ["HOME": "/h", "SNAPJOB_MACHINE": machine ?? ""]
+    return NextSteps(
+      try Settings(globals, environment: environment, userID: 1000, host: Run.host), files: files)
+  }
+
+  @Test(
+    "a step is about what the command line was about",
+    arguments: [
+      ([], "See: snapjob node list", "See: snapjob node list"),
+      (["-m", "web01"], "See: snapjob node list", "See: snapjob -m web01 node list"),
+      (["-m", "default"], "See: snapjob list", "See: snapjob list"),
+      (
+        ["--catalog", "c d", "-m", "w"], "Next: snapjob job finalize a, or: snapjob save --tag T.",
+        "Next: snapjob --catalog '/work dir/c d' job finalize a, or: snapjob --catalog '/work dir/c d' -m w "
+          + "save --tag T."
+      ),
+      (
+        ["--connect", "unix:/s"], "To load it: snapjob load --tag t",
+        "To load it: snapjob --connect unix:/s load --tag t"
+      ),
+      (
+        ["--catalog", "/c"], "run snapjob recover), and `snapjob recover` finishes it",
+        "run snapjob --catalog /c recover), and `snapjob --catalog /c recover` finishes it"
+      ),
+      (
+        ["-m", "web01"], "It is snapjob's own; snapjob runs no programs. snapjob is shutting down",
+        "It is snapjob's own; snapjob runs no programs. snapjob is shutting down"
+      ),
+      (["-m", "web01"], "snapjob -m other list", "snapjob -m other list"),
+      (["-m", "web01"], "snapjob", "snapjob"),
+      (["-m", "web01"], "notsnapjob list", "notsnapjob list"),
+    ] as [([String], String, String)])
+  func spelled(options: [String], message: String, expected: String) throws {
+    let steps = try Self.steps(options)
+    #expect(steps.spelled(in: message) == expected)
+    #expect(steps.spelled(in: expected) == expected, "spelled twice")
+  }
+
+  @Test("a machine of the environment is named as well: the line may be copied elsewhere")
+  func environment() throws {
+    let steps = try Self.steps([], machine: "web01")
+    #expect(steps.spelled(in: "snapjob load --tag t") == "snapjob -m web01 load --tag t")
+  }
+
+  @Test(
+    "images stand for the machine where the command takes them",
+    arguments: [
+      ("See: snapjob list", "See: snapjob list --file a.qcow2 'b c'"),
+      ("run snapjob check", "run snapjob check a.qcow2 'b c'"),
+      ("snapjob list --file /x", "snapjob list --file /x"),
+      ("snapjob job finalize j", "snapjob job finalize j"),
+      ("snapjob node add NODE FILE", "snapjob node add NODE FILE"),
+    ])
+  func files(message: String, expected: String) throws {
+    let steps = try Self.steps([], files: ["a.qcow2", "b c"], machine: "web01")
+    #expect(steps.spelled(in: message) == expected)
+  }
+
+  @Test("a message about another machine names that one") func about() throws {
+    let steps = try Self.steps(["-m", "web01"])
+    #expect(steps.about("db").spelled(in: "snapjob list") == "snapjob -m db list")
+    #expect(steps.about("default").spelled(in: "snapjob list") == "snapjob list")
+    #expect(steps.about(nil).spelled(in: "snapjob list") == "snapjob -m web01 list")
+  }
+
+  @Test("each command of the program can be recommended") func commands() {
+    let names = SnapjobCommand.configuration.groupedSubcommands.flatMap(\.subcommands)
+      .map { $0.configuration.commandName ?? "" }
+    #expect(names.count > 15)
+    let known = NextSteps.ofMachine.union(NextSteps.ofCatalog)
+    // serve is what somebody else has started.
+    #expect(Set(names).subtracting(known) == ["serve"])
+  }
+
+  @Test("a failure and a note are printed with their steps spelled") func printed() async throws {
+    let run = Run()
+    _ = await run("-m web01 job show nope --json")
+    #expect(run.err.text.contains("See: snapjob -m web01 query-jobs --history"))
+    #expect(try run.jsonLines().last?["error"]?.text("desc").contains("snapjob -m web01") == true)
+  }
+}
