@@ -21,7 +21,8 @@ extension CommandTable {
       let scope = arguments.string(ifPresent: "repair").flatMap(RepairScope.init(rawValue:))
       return .array(
         targets.map { target in
-          Result { () throws(Qcow2Error) in
+          if let problem = target.problem { return target.uncheckedJSON(problem) }
+          return Result { () throws(Qcow2Error) in
             try context.services.images.check(target.path, repair: scope)
           }.checkJSON(target)
         })
@@ -37,8 +38,11 @@ extension CommandTable {
       let images = context.services.images
       return .array(
         targets.map { target in
-          Result { () throws(JobError) in try images.verify(target.path, tag: tag) }
-            .verifyJSON(target, secondReader: images.secondReaderName)
+          Result { () throws(JobError) in
+            if let problem = target.problem { throw problem }
+            return try images.verify(target.path, tag: tag)
+          }
+          .verifyJSON(target, secondReader: images.secondReaderName)
         })
     },
   ]
@@ -50,14 +54,18 @@ struct ImageTarget: Sendable, Hashable {
   let name: String
   /// The file's absolute path.
   let path: String
+  /// Why there is nothing to look into; nil if there may be.
+  var problem: JobError?
 }
 
 extension CommandContext {
   /// The images that names stand for: with a `/` a file, else a node, else an existing file; all
-  /// nodes of the machine if there are no names.
+  /// nodes of the machine that are not excluded if there are no names.
   func imageTargets(_ names: [String]) throws(JobError) -> [ImageTarget] {
     if names.isEmpty {
-      return try machine().nodes.map { ImageTarget(name: $0.name.description, path: $0.path) }
+      return try machine().nodes.filter { !$0.isExcluded }.map {
+        ImageTarget(name: $0.name.description, path: $0.path)
+      }
     }
     // Files are looked into whatever the machine is, even if there is none of that name.
     let nodes = names.allSatisfy { $0.contains("/") } ? nil : try machine()
@@ -68,11 +76,12 @@ extension CommandContext {
         continue
       }
       let path = try ImagePath.absolute(name)
-      guard name.contains("/") || ImagePath.exists(path) else {
-        throw JobError(
+      var target = ImageTarget(name: name, path: path)
+      if !name.contains("/"), !ImagePath.exists(path) {
+        target.problem = JobError(
           .notFound, "'\(name)' is neither a node of the machine nor a file here")
       }
-      targets.append(ImageTarget(name: name, path: path))
+      targets.append(target)
     }
     return targets
   }

@@ -52,18 +52,35 @@ extension CommandTable {
       ],
       returns: .array(.object(SnapshotListing.schema))
     ) { arguments, context in
-      let machines =
-        arguments.flag("all-machines")
-        ? try context.services.machines.machines() : [try context.machine()]
-      let devices = arguments.strings(ifPresent: "devices")
-      return .array(
-        try machines.flatMap { machine in
-          let listings = try context.services.images.snapshots(
-            of: machine, on: devices, withSpace: arguments.flag("sizes"))
-          if listings.isEmpty { return [QMPValue]() }
-          let makers = try context.saves(onMachine: machine.name)
-          return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]?.first) }
-        })
+      var snapshots: [QMPValue] = []
+      for machine in try context.machines(arguments) {
+        let listings = try context.services.images.snapshots(
+          of: machine, on: arguments.strings(ifPresent: "devices"),
+          withSpace: arguments.flag("sizes"))
+        snapshots += try context.represented(listings, of: machine)
+      }
+      return .array(snapshots)
+    },
+
+    // The same as far as the images can be read.
+    Command(
+      "x-snapjob-survey",
+      [
+        .optional("devices", .array(.string)), .optional("all-machines", .boolean),
+        .optional("sizes", .boolean),
+      ],
+      returns: .object(ListedSnapshots.schema)
+    ) { arguments, context in
+      var snapshots: [QMPValue] = []
+      var failures: [QMPValue] = []
+      for machine in try context.machines(arguments) {
+        let survey = try context.services.images.survey(
+          of: machine, on: arguments.strings(ifPresent: "devices"),
+          withSpace: arguments.flag("sizes"))
+        snapshots += try context.represented(survey.listings, of: machine)
+        failures += survey.failures.map { $0.json(machine: machine.name) }
+      }
+      return ["snapshots": .array(snapshots), "failures": .array(failures)]
     },
 
     Command(
@@ -118,6 +135,20 @@ extension CommandContext {
     .lazy.filter { $0.type == request.operation.rawValue }
     .compactMap { $0.snapshotResult?.pauseNanoseconds }.first
     return plan
+  }
+
+  /// The machines that a command is about: all, or its own.
+  fileprivate func machines(_ arguments: Arguments) throws -> [Machine] {
+    arguments.flag("all-machines") ? try services.machines.machines() : [try machine()]
+  }
+
+  /// Listings with what the catalog knows of their makers.
+  fileprivate func represented(
+    _ listings: [SnapshotListing], of machine: Machine
+  ) throws(JobError) -> [QMPValue] {
+    if listings.isEmpty { return [] }
+    let makers = try saves(onMachine: machine.name)
+    return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]?.first) }
   }
 
   /// The jobs that have made each tag, newest first, as far as the catalog remembers.

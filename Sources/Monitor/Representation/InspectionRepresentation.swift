@@ -26,6 +26,19 @@ extension Result<CheckReport, Qcow2Error> {
   }
 }
 
+extension ImageTarget {
+  /// The outcome of a check of what is not there; 1 is qemu-img's code for what it cannot check.
+  func uncheckedJSON(_ problem: JobError) -> QMPValue {
+    [
+      "target": .string(name), "filename": .string(path),
+      "result": [
+        "filename": .string(path), "format": "qcow2", "exit-code": 1,
+        "messages": [.string(problem.message)],
+      ],
+    ]
+  }
+}
+
 extension CheckReport {
   /// The numbers of the report by their names in qemu-img's JSON.
   fileprivate var counts: [(String, Int)] {

@@ -31,6 +31,34 @@ extension SnapshotListing {
     ] + SnapshotSpace.schemaMembers)
 }
 
+extension ListedSnapshots {
+  /// The type of the reply to `x-snapjob-survey`.
+  static let schema = SchemaObject(
+    "SnapjobSnapshotSurvey",
+    [
+      .required("snapshots", .array(.object(SnapshotListing.schema))),
+      .required("failures", .array(.object(Failure.schema))),
+    ])
+}
+
+extension ListedSnapshots.Failure {
+  /// An image that could not be read.
+  func json(machine: String?) -> QMPValue {
+    [
+      "machine": QMPValue(machine), "node": .string(node.name.description),
+      "filename": .string(node.path), "problem": .string(error.message),
+      "exit-code": .int(Int64(ExitCode(error.kind).rawValue)),
+    ]
+  }
+
+  fileprivate static let schema = SchemaObject(
+    "SnapjobUnreadImage",
+    [
+      .nullable("machine", .string), .required("node", .string), .required("filename", .string),
+      .required("problem", .string), .required("exit-code", .integer),
+    ])
+}
+
 extension SnapshotListing.Device {
   fileprivate var json: QMPValue {
     let members: [QMPValue.Member] = [

@@ -10,11 +10,11 @@ public protocol MachineImages: Sendable {
   /// Looks at a node's image without locking it.
   func describe(_ node: Node) -> NodeDescription
 
-  /// A machine's snapshots, oldest first; nil for all nodes. The room that each takes costs a pass over
-  /// all tables.
-  func snapshots(
+  /// A machine's snapshots, oldest first, as far as its images can be read; nil for all nodes that are not
+  /// excluded. The room that each takes costs a pass over all tables.
+  func survey(
     of machine: Machine, on devices: [String]?, withSpace: Bool
-  ) throws(JobError) -> [SnapshotListing]
+  ) throws(JobError) -> ListedSnapshots
 
   /// Where disks may differ between two tags, or a tag and the active state; nil for the covered nodes.
   func differences(
@@ -89,4 +89,17 @@ public protocol MachineImages: Sendable {
   func compare(
     _ old: StateReference, _ new: StateReference, on machine: Machine
   ) throws(JobError) -> StreamComparison
+}
+
+extension MachineImages {
+  /// A machine's snapshots, oldest first.
+  ///
+  /// - Throws: `JobError`: why the first image that cannot be read cannot.
+  func snapshots(
+    of machine: Machine, on devices: [String]?, withSpace: Bool
+  ) throws(JobError) -> [SnapshotListing] {
+    let survey = try survey(of: machine, on: devices, withSpace: withSpace)
+    if let failure = survey.failures.first { throw failure.error }
+    return survey.listings
+  }
 }

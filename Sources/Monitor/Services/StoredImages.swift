@@ -27,13 +27,17 @@ public struct StoredImages: MachineImages {
   /// Looks at a node's image without locking it.
   public func describe(_ node: Node) -> NodeDescription { node.describe() }
 
-  /// A machine's snapshots, oldest first.
-  public func snapshots(
+  /// A machine's snapshots, oldest first, as far as its images can be read.
+  public func survey(
     of machine: Machine, on devices: [String]?, withSpace: Bool
-  ) throws(JobError) -> [SnapshotListing] {
-    try explaining(machine) { () throws(JobError) in
-      try machine.snapshots(on: devices, withSpace: withSpace)
+  ) throws(JobError) -> ListedSnapshots {
+    var survey = try machine.surveySnapshots(on: devices, withSpace: withSpace)
+    survey.failures = survey.failures.map { failure in
+      var failure = failure
+      failure.error = explained(failure.error, on: [failure.node.path])
+      return failure
     }
+    return survey
   }
 
   /// Where disks may differ between two points in time.
@@ -52,9 +56,13 @@ public struct StoredImages: MachineImages {
     do throws(JobError) {
       return try body()
     } catch {
-      guard error.kind == .conflict else { throw error }
-      throw access.pendingCommit(on: machine.nodes.map(\.path)) ?? error
+      throw explained(error, on: machine.nodes.map(\.path))
     }
+  }
+
+  private func explained(_ error: JobError, on paths: [String]) -> JobError {
+    guard error.kind == .conflict else { return error }
+    return access.pendingCommit(on: paths) ?? error
   }
 
   /// The work of a snapshot job.

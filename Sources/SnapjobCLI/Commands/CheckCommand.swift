@@ -8,7 +8,7 @@ struct CheckCommand: Verb {
     abstract: "Check images as qemu-img check does, and repair them.",
     discussion: """
       An argument with a slash is a file, otherwise a node, otherwise an existing file. Without \
-      arguments all nodes of the machine are checked.
+      arguments all nodes of the machine that are not excluded are checked; if there are none, the exit code is 4.
 
       A repair works out everything new beside the old and switches the image by one write, as every \
       change does. leaks gives back clusters that are counted as used and are not, if nothing else is \
@@ -45,6 +45,7 @@ struct CheckCommand: Verb {
         throw CommandFailure(.failed, error.desc, class: error.errorClass)
       }
       output.json(checks)
+      if checks.elements.isEmpty { throw session.nothingToLookAt }
       for (index, check) in checks.elements.enumerated() {
         report(check, isFirst: index == 0, isOnly: checks.elements.count == 1, to: output)
       }
@@ -78,6 +79,14 @@ struct CheckCommand: Verb {
 }
 
 extension Session {
+  /// Why a command that looks into all disks of a machine has not succeeded where there are none.
+  var nothingToLookAt: CommandFailure {
+    CommandFailure(
+      .notFound,
+      "machine \(settings.machine) has no disks to look at. Add one: snapjob node add NODE FILE, or name "
+        + "images as arguments")
+  }
+
   /// Nodes and files as an endpoint takes them: what has a slash is a path, and made absolute.
   ///
   /// - Throws: as ``Host/absolute(_:)``.

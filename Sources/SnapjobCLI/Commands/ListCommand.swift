@@ -8,7 +8,8 @@ struct ListCommand: Verb {
     abstract: "List snapshots, read from the images.",
     discussion: """
       Works also while a virtual machine holds the images. COMPLETE says whether each disk that a \
-      job would cover has the tag, once.
+      job would cover has the tag, once. Excluded disks are left out. An image that cannot be read is named on \
+      stderr; the others are listed, and the exit code is that of the first failure.
 
       With --sizes every table of the images is read. USED is what deleting this snapshot alone \
       would free: what is also in another snapshot or in the present state is not in it, so deleting \
@@ -36,15 +37,17 @@ struct ListCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
-    let snapshots = try await session.withEndpoint(files: disks.files, recovers: false) {
+    let survey = try await session.withEndpoint(files: disks.files, recovers: false) {
       endpoint in
       try await endpoint.execute(
-        "x-snapjob-list",
+        "x-snapjob-survey",
         .present([
           "devices": disks.devices.isEmpty ? nil : .list(disks.devices),
           "all-machines": allMachines ? true : nil, "sizes": sizes ? true : nil,
         ]))
     }
+    let snapshots = survey["snapshots"] ?? []
+    let failures = survey["failures"]?.elements ?? []
     session.output.json(snapshots)
     for node in Self.markedNodes(snapshots.elements) {
       session.output.note(
@@ -52,12 +55,22 @@ struct ListCommand: Verb {
           + "which would delete its snapshots. Take it away with: snapjob recover")
     }
     let table = Self.table(snapshots.elements, showsMachine: allMachines, showsSizes: sizes)
-    if table.isEmpty {
-      if !session.output.isJSON { session.output.note("no snapshots") }
-    } else {
+    if !table.isEmpty {
       session.output.table(table)
+    } else if failures.isEmpty, !session.output.isJSON {
+      session.output.note("no snapshots")
     }
-    return .done
+    for failure in failures { report(failure, to: session.output) }
+    return failures.first.map { ExitStatus(rawValue: Int32($0.integer("exit-code"))) } ?? .done
+  }
+
+  /// An image that could not be read; with its machine, where several are listed.
+  private func report(_ failure: QMPValue, to output: Output) {
+    let machine = allMachines ? failure.text("machine") + ": " : ""
+    let (node, problem) = (failure.text("node"), failure.text("problem"))
+    // The problem may begin with the node.
+    let place = problem.hasPrefix(node + ":") ? "" : node + ": "
+    output.failure(TargetFailure(message: Table.printable(machine + place + problem)))
   }
 
   /// The nodes whose images have the marker bit of an earlier version.

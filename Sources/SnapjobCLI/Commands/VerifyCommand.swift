@@ -21,10 +21,10 @@ struct VerifyCommand: Verb {
       a backing file, which is never opened, and what is encrypted is not read; it is counted and said.
 
       An argument with a slash is a file, otherwise a node, otherwise an existing file; without \
-      arguments all nodes of the machine.
+      arguments all nodes of the machine that are not excluded.
 
       Exit codes: 0 all can be read, and the readers are equal as far as the second can look, 1 could \
-      not verify, 2 damage, or the readers differ, 4 no such file or tag, 6 in use, 9 refused.
+      not verify, 2 damage, or the readers differ, 4 no such file or tag, or nothing to look at, 6 in use, 9 refused.
 
       Examples:
         snapjob verify
@@ -46,6 +46,7 @@ struct VerifyCommand: Verb {
           "targets": .list(try session.targets(targets)), "tag": tag.map(QMPValue.string),
         ]))
       output.json(reports)
+      if reports.elements.isEmpty { throw session.nothingToLookAt }
       let outcomes = reports.elements.map(VerifyReport.init)
       for outcome in outcomes {
         outcome.lines.forEach(output.line)

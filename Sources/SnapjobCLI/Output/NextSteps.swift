@@ -73,10 +73,10 @@ struct NextSteps: Sendable, Hashable {
   private func step(_ rest: inout Substring) -> String {
     var namesMachine = false
     var taken = rest
-    var words: Substring = ""
+    var machineOption: Substring = ""
     if taken.hasPrefix("-m ") {
       let name = taken.dropFirst(3).prefix { $0 != " " }
-      words = taken[..<name.endIndex]
+      machineOption = taken[..<name.endIndex]
       namesMachine = true
       taken = taken[name.endIndex...].drop { $0 == " " }
     }
@@ -84,11 +84,12 @@ struct NextSteps: Sendable, Hashable {
     let isOfMachine = Self.ofMachine.contains(String(command))
     guard isOfMachine || Self.ofCatalog.contains(String(command)) else { return "" }
     var parts = options.isEmpty ? [] : [options]
-    if namesMachine { parts.append(String(words)) }
+    if namesMachine { parts.append(String(machineOption)) }
     if isOfMachine, !namesMachine, let machine { parts += ["-m", Engine.quotedForShell(machine)] }
     parts.append(String(command))
     rest = taken[command.endIndex...]
-    let namesDisks = namesMachine || rest.hasPrefix(" --file") || rest.hasPrefix(" /")
+    let words = rest[..<(rest.firstRange(of: "snapjob ")?.lowerBound ?? rest.endIndex)]
+    let namesDisks = namesMachine || words.contains(" --file ") || words.hasPrefix(" /")
     if !files.isEmpty, !namesDisks, let option = Self.ofFiles[String(command)] {
       parts[parts.endIndex - 1] += "\(option) \(files)"
     }

@@ -3,6 +3,9 @@ struct TargetFailure: Sendable, Hashable {
   /// The sentence, with the image's name once.
   let message: String
 
+  /// Makes a failure of a sentence that names the image.
+  init(message: String) { self.message = message }
+
   /// Makes a failure.
   ///
   /// - Parameters:

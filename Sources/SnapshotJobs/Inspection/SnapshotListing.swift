@@ -63,30 +63,72 @@ extension Machine {
   /// The machine's snapshots, oldest first, read from the images (also while a VM holds them).
   ///
   /// - Parameters:
-  ///   - devices: node names; nil for all nodes, excluded and read-only ones included.
+  ///   - devices: node names; nil for all nodes that are not excluded.
   ///   - withSpace: whether to work out the room that each takes; that reads every L2 table.
   /// - Returns: one listing for each tag.
   /// - Throws: `JobError` if a node is unknown or an image cannot be read.
   public func snapshots(
     on devices: [String]? = nil, withSpace: Bool = false
   ) throws(JobError) -> [SnapshotListing] {
-    let wanted = try devices.map(self.nodes(named:)) ?? nodes
+    let survey = try surveySnapshots(on: devices, withSpace: withSpace)
+    if let failure = survey.failures.first { throw failure.error }
+    return survey.listings
+  }
+
+  /// The same as far as the images can be read.
+  ///
+  /// - Throws: `JobError` if a node is unknown.
+  public func surveySnapshots(
+    on devices: [String]? = nil, withSpace: Bool = false
+  ) throws(JobError) -> ListedSnapshots {
+    let wanted = try devices.map(self.nodes(named:)) ?? nodes.filter { !$0.isExcluded }
     var found: [[UInt8]: [SnapshotListing.Device]] = [:]
+    var failures: [ListedSnapshots.Failure] = []
     for node in wanted {
-      for (tag, device) in try node.snapshots(withSpace: withSpace) {
-        found[tag, default: []].append(device)
+      do throws(JobError) {
+        for (tag, device) in try node.snapshots(withSpace: withSpace) {
+          found[tag, default: []].append(device)
+        }
+      } catch {
+        failures.append(ListedSnapshots.Failure(node: node, error: error))
       }
     }
-    // Of the devices asked for, those that a job without a device list covers decide.
+    // Of the devices asked for, those that a job without a device list covers decide. What could not be read
+    // may have a tag or lack it: no tag is said to be complete then.
     let covered = wanted.filter { devices != nil || coveredNodes.contains($0) }
-    return found.map { tag, devices in
+    let unread = failures.map(\.node)
+    let listings = found.map { tag, devices in
       let counts = covered.map { node in devices.count { $0.node == node.name } }
       return SnapshotListing(
         tag: String(decoding: tag, as: UTF8.self),
         dateSeconds: devices.map(\.dateSeconds).min() ?? 0, devices: devices,
         isComplete: counts.allSatisfy { $0 == 1 },
-        missingNodes: zip(covered, counts).filter { $0.1 == 0 }.map(\.0.name))
+        missingNodes: zip(covered, counts).filter { $0.1 == 0 && !unread.contains($0.0) }
+          .map(\.0.name))
     }.sorted(by: SnapshotListing.isOlder)
+    return ListedSnapshots(listings: listings, failures: failures)
+  }
+}
+
+/// The snapshots of a machine's images, and what keeps some images from being read.
+public struct ListedSnapshots: Sendable, Hashable {
+  /// An image that could not be read.
+  public struct Failure: Sendable, Hashable {
+    /// The node.
+    public let node: Node
+    /// Why.
+    public var error: JobError
+  }
+
+  /// One listing for each tag, oldest first.
+  public let listings: [SnapshotListing]
+  /// The images that could not be read, in the order of the nodes.
+  public var failures: [Failure]
+
+  /// Makes a survey.
+  public init(listings: [SnapshotListing], failures: [Failure]) {
+    self.listings = listings
+    self.failures = failures
   }
 }
 

@@ -116,11 +116,11 @@ struct LifeCycleTests {
   @Test("A job that dismisses itself is never seen concluded: both are stored as one")
   func autoDismissIsPartOfTheConclusion() async throws {
     let shop = Workshop()
-    shop.catalog.refuse { $0.status == .null }
+    shop.catalog.refuse { $0.status == .null ? JobError(.noSpace, "full") : nil }
     try shop.runner.start([try shop.request("a", autoDismiss: true)])
     try await shop.reaches(.pending, "a")
     #expect(!shop.catalog.trail(of: "a").contains(.concluded))
-    shop.catalog.refuse { _ in false }
+    shop.catalog.refuse { _ in nil }
     try await eventually("null") { shop.catalog.trail(of: "a").last == .null }
     #expect(
       shop.catalog.trail(of: "a") == [.created, .running, .waiting, .pending, .concluded, .null])

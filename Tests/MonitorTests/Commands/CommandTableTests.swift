@@ -11,6 +11,7 @@ import Testing
       "job-resume", "job-complete", "job-finalize", "job-dismiss", "query-version",
       "query-commands", "query-status", "query-named-block-nodes", "blockdev-add", "blockdev-del",
       "blockdev-create", "x-snapjob-plan", "x-snapjob-bytes-at-risk", "x-snapjob-list",
+      "x-snapjob-survey",
       "x-snapjob-diff", "x-snapjob-prune-plan",
       "x-snapjob-query-jobs", "x-snapjob-job-log", "x-snapjob-dismiss-all",
       "x-snapjob-machine-list", "x-snapjob-machine-show", "x-snapjob-machine-add",

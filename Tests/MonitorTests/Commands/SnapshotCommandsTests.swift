@@ -171,6 +171,9 @@ import Testing
         "complete": true}
         """,
       ])
+    let survey = try await house.execute("x-snapjob-survey")
+    #expect(survey["snapshots"] == list)
+    #expect(survey["failures"] == [])
     try house.machines.addMachine(named: "web01")
     let all = try await house.execute("x-snapjob-list", #"{"all-machines": true}"#)
     #expect(all.elements.compactMap { $0.text("machine") }.contains("web01"))

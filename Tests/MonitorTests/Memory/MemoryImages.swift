@@ -88,10 +88,13 @@ final class MemoryImages: MachineImages {
     return NodeDescription(node: node, image: image, problem: nil, holder: nil)
   }
 
-  func snapshots(
+  func survey(
     of machine: Machine, on devices: [String]?, withSpace: Bool
-  ) throws(JobError) -> [SnapshotListing] {
-    state.withLock { state in withSpace ? state.listingsWithSpace : state.listings }
+  ) throws(JobError) -> ListedSnapshots {
+    state.withLock { state in
+      ListedSnapshots(
+        listings: withSpace ? state.listingsWithSpace : state.listings, failures: [])
+    }
   }
 
   func differences(

@@ -23,9 +23,52 @@ import Testing
     ],
   ]
 
+  private static func survey(_ snapshots: QMPValue, failures: [QMPValue] = []) -> QMPValue {
+    ["snapshots": snapshots, "failures": .array(failures)]
+  }
+
+  @Test("what cannot be read hides nothing else, and gives the exit code")
+  func unread() async throws {
+    let failures: [QMPValue] = [
+      [
+        "machine": "m1", "node": "d1", "filename": "/b.qcow2", "exit-code": 4,
+        "problem": "d1: /b.qcow2: cannot open it",
+      ],
+      [
+        "machine": "m2", "node": "d0", "filename": "/c.qcow2", "exit-code": 9,
+        "problem": "/c.qcow2 is no qcow2 image",
+      ],
+    ]
+    let run = Run()
+    run.endpoint.reply(
+      to: "x-snapjob-survey", with: Self.survey(Self.snapshots, failures: failures))
+    #expect(await run("list -A") == .notFound)
+    #expect(run.out.lines.count == 3)
+    #expect(
+      run.err.text == """
+        snapjob: m1: d1: /b.qcow2: cannot open it
+        snapjob: m2: d0: /c.qcow2 is no qcow2 image
+
+        """)
+    let json = Run()
+    json.endpoint.reply(to: "x-snapjob-survey", with: Self.survey([], failures: failures))
+    #expect(await json("list --json") == .notFound)
+    #expect(json.out.text == "[]\n")
+  }
+
+  @Test("nothing to look at is not found", arguments: ["check", "verify", "verify --tag t"])
+  func nothingToLookAt(line: String) async {
+    let run = Run()
+    run.endpoint.reply(to: "x-snapjob-check", with: [])
+    run.endpoint.reply(to: "x-snapjob-verify", with: [])
+    #expect(await run("-m web01 \(line)") == .notFound)
+    #expect(run.err.text.contains("machine web01 has no disks to look at"))
+    #expect(run.err.text.contains("snapjob -m web01 node add NODE FILE"))
+  }
+
   @Test("snapshots are an aligned table") func table() async {
     let run = Run()
-    run.endpoint.reply(to: "x-snapjob-list", with: Self.snapshots)
+    run.endpoint.reply(to: "x-snapjob-survey", with: Self.survey(Self.snapshots))
     #expect(await run("list") == .done)
     let time = Moment(microseconds: 1_795_234_229_000_000).localText
     #expect(
@@ -42,14 +85,14 @@ import Testing
   {
     let run = Run()
     run.endpoint.reply(
-      to: "x-snapjob-list",
-      with: [
+      to: "x-snapjob-survey",
+      with: Self.survey([
         [
           "tag": "t", "date": "then", "devices": [["node": "disk0", "id": "1"]],
           "complete": false, "missing": ["disk1", "disk2", "disk3", "disk4"], "used": 1024,
           "referenced": 4096,
         ]
-      ])
+      ]))
     #expect(await run("list --sizes") == .done)
     #expect(
       run.out.text == """
@@ -57,33 +100,33 @@ import Testing
         t    then         -  1 KiB       4 KiB  disk0  no, lacks disk1,disk2,disk3 and 1 more
 
         """)
-    #expect(run.endpoint.arguments(of: "x-snapjob-list") == ["sizes": true])
+    #expect(run.endpoint.arguments(of: "x-snapjob-survey") == ["sizes": true])
   }
 
   @Test("with --json the array is passed on as it came") func json() async throws {
     let run = Run()
-    run.endpoint.reply(to: "x-snapjob-list", with: Self.snapshots)
+    run.endpoint.reply(to: "x-snapjob-survey", with: Self.survey(Self.snapshots))
     #expect(await run("list --json --device disk0") == .done)
     #expect(try run.jsonLines() == [Self.snapshots])
-    #expect(run.endpoint.arguments(of: "x-snapjob-list") == ["devices": ["disk0"]])
+    #expect(run.endpoint.arguments(of: "x-snapjob-survey") == ["devices": ["disk0"]])
   }
 
   @Test("all machines have a column of their own") func machines() async {
     let run = Run()
-    run.endpoint.reply(to: "x-snapjob-list", with: Self.snapshots)
+    run.endpoint.reply(to: "x-snapjob-survey", with: Self.survey(Self.snapshots))
     #expect(await run("list -A") == .done)
     #expect(run.out.text.hasPrefix("MACHINE  TAG"))
-    #expect(run.endpoint.arguments(of: "x-snapjob-list") == ["all-machines": true])
+    #expect(run.endpoint.arguments(of: "x-snapjob-survey") == ["all-machines": true])
   }
 
   @Test("nothing to list is said on stderr, and an empty array in JSON") func empty() async throws {
     let text = Run()
-    text.endpoint.reply(to: "x-snapjob-list", with: [])
+    text.endpoint.reply(to: "x-snapjob-survey", with: Self.survey([]))
     #expect(await text("list") == .done)
     #expect(text.out.text.isEmpty)
     #expect(text.err.text == "snapjob: no snapshots\n")
     let json = Run()
-    json.endpoint.reply(to: "x-snapjob-list", with: [])
+    json.endpoint.reply(to: "x-snapjob-survey", with: Self.survey([]))
     #expect(await json("list --json") == .done)
     #expect(json.out.text == "[]\n")
     #expect(json.err.text.isEmpty)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import QMP
 import Testing
 
 @testable import SnapjobCLI
@@ -59,6 +60,11 @@ import Testing
       ("See: snapjob list", "See: snapjob list --file a.qcow2 'b c'"),
       ("run snapjob check", "run snapjob check a.qcow2 'b c'"),
       ("snapjob list --file /x", "snapjob list --file /x"),
+      ("snapjob load --tag t --file /x", "snapjob load --tag t --file /x"),
+      (
+        "snapjob list, or: snapjob list --file /x",
+        "snapjob list --file a.qcow2 'b c', or: snapjob list --file /x"
+      ),
       ("snapjob job finalize j", "snapjob job finalize j"),
       ("snapjob node add NODE FILE", "snapjob node add NODE FILE"),
     ])

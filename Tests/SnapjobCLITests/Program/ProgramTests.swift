@@ -17,7 +17,7 @@ import Testing
 
   @Test("what was opened is closed, also after a failure") func closes() async {
     let run = Run()
-    run.endpoint.fail("x-snapjob-list", with: QMPError(.genericError, "no", kind: "refused"))
+    run.endpoint.fail("x-snapjob-survey", with: QMPError(.genericError, "no", kind: "refused"))
     #expect(await run("list") == .refused)
     #expect(run.door.requests.count == 1)
     #expect(run.door.closeCount == 1)

@@ -89,6 +89,8 @@ final class FakeEndpoint: QMPEndpoint {
     if let error { throw error }
     if let reply { return reply }
     switch command {
+    case "x-snapjob-check": return [["target": "disk0", "result": ["exit-code": 0]]]
+    case "x-snapjob-verify": return [["target": "disk0", "exit-code": 0]]
     case "x-snapjob-machine-show":
       return state.withLock { state in
         ["name": "default", "vmstate-node": "disk0", "nodes": .array(state.nodes)]
