@@ -203,7 +203,8 @@ struct CommitTable {
     let sectors = CommitSectors(
       before: try sector("before", row), fenced: try sector("fenced", row),
       after: try sector("after", row),
-      afterFenced: row["after_fenced"] == nil ? nil : try sector("after_fenced", row))
+      afterFenced: try row.optional("after_fenced", as: Data.self) == nil
+        ? nil : try sector("after_fenced", row))
     guard sectors.checksum == [UInt8](try row.value("checksum", as: Data.self)) else {
       throw MalformedRow(place: "commit_member", problem: "a checksum does not fit its sectors")
     }

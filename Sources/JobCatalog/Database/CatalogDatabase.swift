@@ -58,6 +58,9 @@ final class CatalogDatabase: Sendable {
       throw file.failure.jobError(for: error)
     }
     try migrate()
+    if settings.migrations.version >= CatalogMigrations.current.version {
+      try read { db in try CatalogShape.check(db, failure) }
+    }
   }
 
   private static func configuration(_ settings: Settings, isReader: Bool) -> Configuration {

@@ -14,23 +14,30 @@ struct MalformedRow: Error, CustomStringConvertible {
 extension Row {
   /// A column that must have a value of this type.
   ///
-  /// GRDB's subscripts end the process on a value that does not convert; a catalog that somebody
-  /// has edited must not.
+  /// GRDB's subscripts end the process on a column that is missing or a value that does not convert; a
+  /// catalog that somebody has edited must not.
   func value<Value: DatabaseValueConvertible>(
     _ column: String, as type: Value.Type = Value.self
   ) throws(MalformedRow) -> Value {
-    let raw: DatabaseValue = self[column]
+    let raw = try stored(column)
     guard let value = Value.fromDatabaseValue(raw) else {
       throw MalformedRow(place: column, problem: "\(raw) is no \(Value.self)")
     }
     return value
   }
 
+  private func stored(_ column: String) throws(MalformedRow) -> DatabaseValue {
+    guard hasColumn(column) else {
+      throw MalformedRow(place: column, problem: "there is no such column")
+    }
+    return self[column]
+  }
+
   /// A column that may be null.
   func optional<Value: DatabaseValueConvertible>(
     _ column: String, as type: Value.Type = Value.self
   ) throws(MalformedRow) -> Value? {
-    let raw: DatabaseValue = self[column]
+    let raw = try stored(column)
     return raw.isNull ? nil : try value(column)
   }
 

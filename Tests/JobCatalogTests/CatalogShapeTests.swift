@@ -1,0 +1,62 @@
+import GRDB
+import Jobs
+import Testing
+
+@testable import JobCatalog
+
+@Suite struct CatalogShapeTests {
+  private static let columns = CatalogShape.tables.flatMap { table, columns in
+    columns.map { (table, $0) }
+  }
+
+  private let home: TemporaryCatalog
+
+  init() throws {
+    home = try TemporaryCatalog()
+    try home.open().close()
+  }
+
+  private func edit(_ sql: String) throws {
+    try DatabaseQueue(path: home.path).writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON")
+      try db.execute(sql: sql)
+    }
+  }
+
+  @Test func isThatOfANewCatalog() throws {
+    let found = try DatabaseQueue(path: home.path).read { db in
+      var found: [String: Set<String>] = [:]
+      for table in try String.fetchAll(
+        db, sql: "SELECT name FROM sqlite_schema WHERE type = 'table'")
+      where !table.hasPrefix("sqlite_") && !table.hasPrefix("grdb_") {
+        found[table] = Set(try db.columns(in: table).map(\.name))
+      }
+      return found
+    }
+    #expect(found == CatalogShape.tables)
+  }
+
+  @Test(arguments: columns)
+  func aCatalogThatLacksAColumnIsRefused(table: String, column: String) throws {
+    try edit("ALTER TABLE \(table) RENAME COLUMN \(column) TO elsewhere")
+    let error = failure { _ = try home.open() }
+    #expect(error?.kind == .catalog)
+    #expect(error?.message.contains("its schema lacks \(table).\(column).") == true)
+  }
+
+  @Test(arguments: CatalogShape.tables.keys)
+  func aCatalogThatLacksATableIsRefused(table: String) throws {
+    try edit("ALTER TABLE \(table) RENAME TO elsewhere")
+    let error = failure { _ = try home.open() }
+    #expect(error?.kind == .catalog)
+    #expect(error?.message.contains("its schema lacks \(table).") == true)
+  }
+
+  @Test func aColumnThatIsMissingInAnAnswerIsNoTrap() throws {
+    try DatabaseQueue().read { db in
+      let row = try #require(try Row.fetchOne(db, sql: "SELECT 1 AS one"))
+      #expect(throws: MalformedRow.self) { try row.value("two", as: Int64.self) }
+      #expect(throws: MalformedRow.self) { try row.optional("two", as: Int64.self) }
+    }
+  }
+}
