@@ -50,7 +50,7 @@ import Testing
     try QemuIO.write(1, at: 0, length: 100_000, in: path)
     try QemuImg.createSnapshot("old", in: path)
     try poke([2], at: 79)
-    try expectRefusal("marked corrupt; repair it with: snapjob check --repair all")
+    try expectRefusal("marked corrupt; repair it with: snapjob check \(path) --repair all")
     try program.run("check", path)
     try program.run("check", "--repair", "all", path)
     #expect(try QemuImg.info(path)["format-specific"]?["data"]?["corrupt"] == .bool(false))

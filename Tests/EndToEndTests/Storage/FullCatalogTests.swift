@@ -106,7 +106,7 @@ import Testing
     try fixture.fill(leaving: kibibytes << 10)
     let result = try fixture.attempt(["job", verb, "J"])
     // A worker that can neither go on nor write why ends; whoever asks it is told what settles its job.
-    let hasEnded = result.status == 5 && result.standardError.contains("snapjob recover")
+    let hasEnded = result.status == 5 && result.standardError.contains(" recover` settles it")
     #expect([0, 1, 7, 12, 13].contains(result.status) || hasEnded, "\(result.failure())")
     try Command.run("rm", ["\(fixture.fileSystem.path)/filler"])
     // Whatever has become of it: with room the worker can be asked again, or is gone.
