@@ -30,8 +30,14 @@ import Testing
     #expect(named.compactMap { $0.text("filename") } == ["/other", "/disk1", "/gone"])
     #expect(named.map { $0["result"]?["exit-code"] } == [63, 3, 1])
     #expect(named[2]["result"]?["messages"] == ["no such file"])
+    // What is nowhere hides nothing else.
+    let partly = try await house.execute(
+      "x-snapjob-check", #"{"targets": ["nowhere", "disk1"]}"#
+    ).elements
+    #expect(partly.map { $0["result"]?["exit-code"] } == [1, 3])
     #expect(
-      await house.refusal("x-snapjob-check", #"{"targets": ["nowhere"]}"#)?.kind == "notFound")
+      partly[0]["result"]?["messages"]
+        == ["'nowhere' is neither a node of the machine nor a file here"])
   }
 
   @Test func repairsWhatIsNamed() async throws {
