@@ -299,4 +299,22 @@ import Testing
     let numbers = try catalogs[1].events(after: 0).map(\.number)
     #expect(numbers == Array(1...48))
   }
+
+  @Test func aRequestIsTakenUpOrWithdrawnAndNeverBoth() throws {
+    let catalog = try home.open()
+    let other = try home.open()
+    let job = try #require(try catalog.insert([newJob("job1")]).first)
+    let withdrawn = try other.request(.cancel, of: job.number)
+    #expect(try other.withdraw(withdrawn))
+    #expect(try catalog.openRequests().isEmpty)
+    #expect(try !catalog.takeUp(withdrawn))
+    #expect(try !other.withdraw(withdrawn))
+    let taken = try other.request(.cancel, of: job.number)
+    #expect(try catalog.takeUp(taken))
+    #expect(try catalog.takeUp(taken))
+    #expect(try !other.withdraw(taken))
+    #expect(try catalog.openRequests().map(\.number) == [taken])
+    try catalog.answer(taken, with: .accepted)
+    #expect(try other.answer(to: taken) == .accepted)
+  }
 }

@@ -21,6 +21,7 @@ struct CatalogShape {
     "job_status": ["number", "job", "status", "time"],
     "verb_request": [
       "number", "job", "verb", "created", "answered", "error_kind", "error_message",
+      "taken_up",
     ],
     "commit_intent": [
       "number", "id", "worker", "pid", "lock_byte", "created", "settled", "note",

@@ -41,6 +41,11 @@ struct CatalogMigrations: Sendable {
     CatalogMigration(name: "5-device-state-by-tree") { db in
       try db.execute(sql: deviceStateByTreeSchema)
     },
+    CatalogMigration(name: "6-withdrawn-requests") { db in
+      try db.execute(sql: "ALTER TABLE verb_request ADD COLUMN taken_up INTEGER")
+      // What an earlier version has asked and still waits for cannot be withdrawn: that version does not know how.
+      try db.execute(sql: "UPDATE verb_request SET taken_up = created")
+    },
   ])
 
   /// Only the version that wrote it can finish a commit whose images are marked.

@@ -49,6 +49,16 @@ extension Catalog: JobStore {
     try database.read { db in try VerbTable(db).answer(to: request) }
   }
 
+  /// Takes back a request that no worker has taken up.
+  public func withdraw(_ request: Int64) throws(JobError) -> Bool {
+    try database.write { db in try VerbTable(db).withdraw(request) }
+  }
+
+  /// Takes up a request of a job of this process.
+  public func takeUp(_ request: Int64) throws(JobError) -> Bool {
+    try database.write { db in try VerbTable(db).takeUp(request) }
+  }
+
   /// Requests for this process's jobs that have no answer yet.
   public func openRequests() throws(JobError) -> [VerbRequest] {
     guard let worker = workers.number else { return [] }

@@ -30,6 +30,21 @@ struct VerbTable {
     return try row.jobError().map(VerbAnswer.refused) ?? .accepted
   }
 
+  /// Removes a request that nobody has taken up; false if somebody has.
+  func withdraw(_ number: Int64) throws -> Bool {
+    try db.execute(
+      sql: "DELETE FROM verb_request WHERE number = ? AND taken_up IS NULL", arguments: [number])
+    return db.changesCount > 0
+  }
+
+  /// Notes that the job's worker acts on a request; false if it was withdrawn.
+  func takeUp(_ number: Int64) throws -> Bool {
+    try db.execute(
+      sql: "UPDATE verb_request SET taken_up = coalesce(taken_up, ?) WHERE number = ?",
+      arguments: [Clock.now().microseconds, number])
+    return db.changesCount > 0
+  }
+
   /// Requests without an answer for the jobs of a worker, oldest first.
   func open(for worker: Int64) throws -> [VerbRequest] {
     let rows = try Row.fetchAll(

@@ -45,6 +45,31 @@ extension JobError {
       .conflict, "Job '\(id)' belongs to \(process) has ended; `snapjob recover` settles it")
   }
 
+  /// A job whose process does not look at what it is asked.
+  static func unanswered(_ verb: JobVerb, _ id: JobID, _ worker: WorkerInfo?) -> JobError {
+    JobError(
+      .timeout,
+      "\(silent(id, worker)); the request to \(verb.rawValue) it is withdrawn and will have no effect. A "
+        + "process that is stopped goes on with: kill -CONT\(worker.map { " \($0.pid)" } ?? "")")
+  }
+
+  /// A job whose process has begun with what it was asked and is not done.
+  static func unfinished(_ verb: JobVerb, _ id: JobID, _ worker: WorkerInfo?) -> JobError {
+    JobError(
+      .timeout,
+      "\(process(worker)) has begun to \(verb.rawValue) job '\(id)' and is not done. See: "
+        + "\(NextStep(["job", "show", id.description]))")
+  }
+
+  /// What to tell whoever waits for a job's process.
+  static func silent(_ id: JobID, _ worker: WorkerInfo?) -> String {
+    "\(process(worker)), to which job '\(id)' belongs, does not answer"
+  }
+
+  private static func process(_ worker: WorkerInfo?) -> String {
+    worker.map { "process \($0.pid)" } ?? "a process"
+  }
+
   /// A pending job whose commit did not come to its end, where nobody can try again.
   static func inDoubt(_ id: JobID, _ cause: JobError?) -> JobError {
     let reason = cause.map { ": \($0.message)" } ?? ""

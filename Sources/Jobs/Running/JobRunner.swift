@@ -249,6 +249,8 @@ public final class JobRunner: Sendable {
     guard let requests = try? ledger.store.openRequests() else { return }
     for request in requests where !settlingRequests.withLock({ $0.contains(request.number) }) {
       do throws(JobError) {
+        // Whoever asked may have given up and said so.
+        guard try ledger.store.takeUp(request.number) else { continue }
         switch try route(request.verb, to: request.id, numbered: request.job) {
         case .done: answer(request, with: .accepted)
         case .settle: settle(request)

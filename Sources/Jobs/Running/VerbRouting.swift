@@ -14,6 +14,9 @@ extension JobRunner {
   /// A request is looked at this often.
   private static var answerPeriod: Duration { .milliseconds(20) }
 
+  /// A process that lives looks at what it is asked at once; one that has not after this is stopped, or hangs.
+  private static var takingUpLimit: Duration { .seconds(5) }
+
   /// The process of a job that has ended is given so many thorough looks more to answer.
   private static var lateAnswerCount: Int { 5 }
 
@@ -27,17 +30,21 @@ extension JobRunner {
   ///   - id: the job.
   ///   - reason: for a cancellation, the sentence that the job ends with; kept only where this process
   ///     runs the job. Nil for QEMU's.
-  /// - Throws: ``JobError`` with QEMU's texts (`Job not found`, …), or one that says that the job's
-  ///   process has ended. `set-speed` carries no speed here: see ``setSpeed(_:of:)``.
+  ///   - limit: how long another process may take to answer. Nil: it has five seconds to take up the request,
+  ///     and then as long as it needs.
+  /// - Throws: ``JobError`` with QEMU's texts (`Job not found`, …), one that says that the job's
+  ///   process has ended, or `timeout`. A request that was given up, also because this task was cancelled, is
+  ///   withdrawn: it has no effect later, unless the error says that the process has begun with it. `set-speed`
+  ///   carries no speed here: see ``setSpeed(_:of:)``.
   public func apply(
-    _ verb: JobVerb, to id: JobID, because reason: String? = nil
+    _ verb: JobVerb, to id: JobID, because reason: String? = nil, within limit: Duration? = nil
   ) async throws(JobError) {
     switch try route(verb, to: id, because: reason) {
     case .done: return
     case .settle: try await settleOnThread(id)
     case .elsewhere(let number):
       try await watching { () async throws(JobError) in
-        try await askWorker(verb, of: id, numbered: number)
+        try await askWorker(verb, of: id, numbered: number, within: limit)
       }
     }
   }
@@ -134,11 +141,13 @@ extension JobRunner {
   }
 
   private func askWorker(
-    _ verb: JobVerb, of id: JobID, numbered number: Int64
+    _ verb: JobVerb, of id: JobID, numbered number: Int64, within limit: Duration?
   ) async throws(JobError) {
     let store = ledger.store
     let request = try store.request(verb, of: number)
     let lookout = Lookout()
+    let clock = ContinuousClock()
+    var deadline: ContinuousClock.Instant? = clock.now + (limit ?? Self.takingUpLimit)
     var endedCount = 0
     while true {
       if lookout.look(at: store) {
@@ -161,9 +170,14 @@ extension JobRunner {
           }
         }
       }
-      do { try await Task.sleep(for: Self.answerPeriod) } catch {
-        throw JobError(.general, "Job '\(id)' was asked to \(verb.rawValue); no answer was awaited")
-      }
+      let isCancelled = (try? await Task.sleep(for: Self.answerPeriod)) == nil
+      guard isCancelled || deadline.map({ clock.now >= $0 }) == true else { continue }
+      // The answer may have come in this very moment; then there is nothing to withdraw.
+      if try store.answer(to: request) != nil { continue }
+      let worker = try store.job(id)?.worker
+      if try store.withdraw(request) { throw .unanswered(verb, id, worker) }
+      if isCancelled || limit != nil { throw .unfinished(verb, id, worker) }
+      deadline = nil
     }
   }
 }

@@ -37,6 +37,17 @@ public protocol JobStore: Sendable {
   /// The outcome of a request: nil while it is open, else the error text or success.
   func answer(to request: Int64) throws(JobError) -> VerbAnswer?
 
+  /// Takes back a request that no worker has taken up: nobody will act on it.
+  ///
+  /// - Returns: whether it was; else it was taken up, and has or will get an answer.
+  func withdraw(_ request: Int64) throws(JobError) -> Bool
+
+  /// Takes up a request, which cannot be withdrawn from then on; to be called before anything is done about
+  /// it. Taking up what was taken up already is right.
+  ///
+  /// - Returns: false if it was withdrawn.
+  func takeUp(_ request: Int64) throws(JobError) -> Bool
+
   /// Requests for this worker's jobs that have no answer yet, oldest first.
   func openRequests() throws(JobError) -> [VerbRequest]
 

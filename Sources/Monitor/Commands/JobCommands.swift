@@ -5,20 +5,23 @@ extension CommandTable {
   /// The verbs of jobs. A job of any machine is found: its name is unique in the catalog.
   static let jobCommands: [Command] =
     [
-      Command("job-cancel", [.required("id", .string), .optional("x-reason", .string)]) {
-        arguments, context in
+      Command(
+        "job-cancel",
+        [.required("id", .string), .optional("x-reason", .string), answerLimit]
+      ) { arguments, context in
         let id = try JobID(naming: try arguments.string("id"))
         try await context.services.runner.apply(
-          .cancel, to: id, because: arguments.string(ifPresent: "x-reason"))
+          .cancel, to: id, because: arguments.string(ifPresent: "x-reason"),
+          within: arguments.answerLimit)
       }
     ]
     + [
       ("job-pause", JobVerb.pause), ("job-resume", .resume), ("job-complete", .complete),
       ("job-finalize", .finalize), ("job-dismiss", .dismiss),
     ].map { name, verb in
-      Command(name, [.required("id", .string)]) { arguments, context in
+      Command(name, [.required("id", .string), answerLimit]) { arguments, context in
         let id = try JobID(naming: try arguments.string("id"))
-        try await context.services.runner.apply(verb, to: id)
+        try await context.services.runner.apply(verb, to: id, within: arguments.answerLimit)
       }
     } + [
       Command(
@@ -40,6 +43,18 @@ extension CommandTable {
         return ["dismissed": .int(count)]
       }
     ]
+}
+
+extension CommandTable {
+  /// How many milliseconds the process of a job may take to answer.
+  private static var answerLimit: SchemaMember { .optional("x-timeout-ms", .unsigned) }
+}
+
+extension Arguments {
+  /// The limit as ``JobRunner`` takes it; nil for its own.
+  fileprivate var answerLimit: Duration? {
+    unsigned(ifPresent: "x-timeout-ms").map { .milliseconds(Int64(clamping: $0)) }
+  }
 }
 
 extension JobID {

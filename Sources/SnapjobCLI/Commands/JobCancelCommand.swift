@@ -13,9 +13,10 @@ struct JobCancelCommand: Verb {
       """)
 
   @Argument(help: "The job's id.") var id: String
+  @OptionGroup var answer: AnswerOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    try await session.ask("job-cancel", ofJob: id)
+    try await session.ask("job-cancel", ofJob: id, timeout: answer.timeout)
   }
 }

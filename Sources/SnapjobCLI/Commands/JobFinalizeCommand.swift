@@ -13,9 +13,10 @@ struct JobFinalizeCommand: Verb {
       """)
 
   @Argument(help: "The job's id.") var id: String
+  @OptionGroup var answer: AnswerOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    try await session.ask("job-finalize", ofJob: id)
+    try await session.ask("job-finalize", ofJob: id, timeout: answer.timeout)
   }
 }

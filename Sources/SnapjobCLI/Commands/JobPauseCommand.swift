@@ -12,9 +12,10 @@ struct JobPauseCommand: Verb {
       """)
 
   @Argument(help: "The job's id.") var id: String
+  @OptionGroup var answer: AnswerOptions
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func perform(in session: Session) async throws -> ExitStatus {
-    try await session.ask("job-pause", ofJob: id)
+    try await session.ask("job-pause", ofJob: id, timeout: answer.timeout)
   }
 }

@@ -95,6 +95,51 @@ struct CrossProcessTests {
     #expect(await answer == "Job 'a' in state 'concluded' cannot accept command verb 'cancel'")
   }
 
+  @Test("A request that nobody takes up is withdrawn when its time is over")
+  func silentProcess() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let record = catalog.leave(try toyRecord("a", status: .running), worker: 7)
+    let answer = await refusal { () async throws(JobError) in
+      try await there.runner.apply(.cancel, to: record.id, within: .milliseconds(50))
+    }
+    #expect(
+      answer?.hasPrefix(
+        "process 4711, to which job 'a' belongs, does not answer; the request to cancel it is withdrawn"
+      )
+        == true)
+    #expect(try catalog.store(ofWorker: 7).openRequests().isEmpty)
+  }
+
+  @Test("A request is withdrawn when whoever made it gives up")
+  func givenUp() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let record = catalog.leave(try toyRecord("a", status: .running), worker: 7)
+    let asking = Task { try await there.runner.apply(.cancel, to: record.id) }
+    try await eventually("request") { catalog.hasRequests }
+    asking.cancel()
+    await #expect(throws: JobError.self) { try await asking.value }
+    #expect(try catalog.store(ofWorker: 7).openRequests().isEmpty)
+  }
+
+  @Test("A request that was taken up is not said to have no effect")
+  func takenUp() async throws {
+    let there = Workshop(catalog: catalog, worker: 2)
+    let other = catalog.store(ofWorker: 7)
+    let record = catalog.leave(try toyRecord("a", status: .pending), worker: 7)
+    async let answer = refusal { () async throws(JobError) in
+      try await there.runner.apply(.finalize, to: record.id, within: .milliseconds(200))
+    }
+    try await eventually("request") { catalog.hasRequests }
+    let request = try #require(try other.openRequests().first)
+    #expect(try other.takeUp(request.number))
+    #expect(try !there.store.withdraw(request.number))
+    #expect(
+      await answer
+        == "process 4711 has begun to finalize job 'a' and is not done. See: snapjob job show a")
+    // It may still be answered.
+    #expect(try other.openRequests().count == 1)
+  }
+
   @Test("A failed job that another process ran and dismissed is not taken for one that went well")
   func dismissedElsewhere() async throws {
     let there = Workshop(catalog: catalog, worker: 2)

@@ -7,6 +7,8 @@ final class ToyCatalog: Sendable {
     var events: [(number: Int64, event: JobEvent)] = []
     var requests: [(worker: Int64, request: VerbRequest)] = []
     var answers: [Int64: VerbAnswer] = [:]
+    var withdrawn: Set<Int64> = []
+    var takenUp: Set<Int64> = []
     var transactions: Int64 = 0
     var jobCount: Int64 = 0
     var writes: [Int64: Int64] = [:]
@@ -42,6 +44,13 @@ final class ToyCatalog: Sendable {
   }
 
   var hasRequests: Bool { state.withLock { state in !state.requests.isEmpty } }
+
+  /// Requests that no worker has taken up and nobody has withdrawn.
+  var waitingRequestCount: Int {
+    state.withLock { state in
+      state.requests.count - state.withdrawn.count - state.takenUp.count
+    }
+  }
 
   /// When the first status change was, in the catalog's words.
   var firstEventTime: Timestamp? { state.withLock { state in state.events.first?.event.time } }
@@ -156,10 +165,27 @@ struct ToyStore: JobStore {
     try read { state in state.answers[request] }
   }
 
+  func withdraw(_ request: Int64) throws(JobError) -> Bool {
+    try write { state throws(JobError) in
+      guard !state.takenUp.contains(request) else { return false }
+      state.withdrawn.insert(request)
+      return true
+    }
+  }
+
+  func takeUp(_ request: Int64) throws(JobError) -> Bool {
+    try write { state throws(JobError) in
+      guard !state.withdrawn.contains(request) else { return false }
+      state.takenUp.insert(request)
+      return true
+    }
+  }
+
   func openRequests() throws(JobError) -> [VerbRequest] {
     try read { state in
       state.requests
         .filter { $0.worker == worker && state.answers[$0.request.number] == nil }
+        .filter { !state.withdrawn.contains($0.request.number) }
         .map(\.request)
     }
   }

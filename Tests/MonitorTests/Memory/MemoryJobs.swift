@@ -103,6 +103,8 @@ final class MemoryJobs: JobStore, JobHistory {
   }
 
   func answer(to request: Int64) throws(JobError) -> VerbAnswer? { nil }
+  func withdraw(_ request: Int64) throws(JobError) -> Bool { false }
+  func takeUp(_ request: Int64) throws(JobError) -> Bool { true }
   func openRequests() throws(JobError) -> [VerbRequest] { [] }
   func answer(_ request: Int64, with answer: VerbAnswer) throws(JobError) {}
   func changeCounter() throws(JobError) -> Int64 { 0 }
