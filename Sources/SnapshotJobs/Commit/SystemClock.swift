@@ -12,16 +12,6 @@ extension Timestamp {
   }
 }
 
-extension ImageDraft.SnapshotDate {
-  /// The present moment, in microseconds as QEMU has it.
-  static var now: Self {
-    let moment = Timestamp.now.microseconds
-    return Self(
-      seconds: UInt32(clamping: moment / 1_000_000),
-      nanoseconds: UInt32(moment % 1_000_000) * 1000)
-  }
-}
-
 /// The kernel's id of this boot: device and inode numbers mean the same file only within one.
 enum Boot {
   /// The id; empty where the kernel does not tell.

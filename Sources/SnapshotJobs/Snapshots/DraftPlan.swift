@@ -38,11 +38,11 @@ struct DraftPlan {
   ///   - images: of its devices.
   ///   - machine: the machine's name; nil for a one-off one.
   ///   - sources: images whose bitmaps are only read.
-  ///   - date: the moment for snapshots that are taken.
+  ///   - moment: when snapshots that are taken are taken.
   /// - Throws: `JobError`: why it cannot be done.
   init(
     _ request: SnapshotRequest, _ images: OpenImages, ofMachine machine: String?,
-    sources: [OpenImages.Member] = [], date: ImageDraft.SnapshotDate
+    sources: [OpenImages.Member] = [], at moment: SnapshotMoment
   ) throws(JobError) {
     self.request = request
     self.machine = machine
@@ -56,8 +56,8 @@ struct DraftPlan {
     earlierBitmaps = editing.sets
     let hasBitmapActions = !bitmapActions.earlier.isEmpty || !bitmapActions.later.isEmpty
     switch request.operation {
-    case .save: try planSave(date)
-    case .load: try planLoad(date)
+    case .save: try planSave(moment)
+    case .load: try planLoad(moment)
     case .delete: try planDelete()
     }
     if hasBitmapActions {
@@ -101,7 +101,7 @@ struct DraftPlan {
     }
   }
 
-  private mutating func planSave(_ date: ImageDraft.SnapshotDate) throws(JobError) {
+  private mutating func planSave(_ moment: SnapshotMoment) throws(JobError) {
     let tag = request.tag
     let present = try holders(of: tag)
     if request.existOK, present.count == members.count {
@@ -120,7 +120,7 @@ struct DraftPlan {
           + "old one out with --replace"
           + (missing.isEmpty ? ", or have nothing done with --exist-ok" : ""))
     }
-    takenDate = date
+    take(at: moment)
     try findState()
     for (index, member) in members.enumerated() {
       drafts.append(
@@ -129,7 +129,7 @@ struct DraftPlan {
           if present.contains(index), let old = try draft.position(ofTag: tag) {
             try draft.deleteSnapshot(position: old)
           }
-          try draft.takeSnapshot(tag: tag, date: date, vmState: state)
+          try draft.takeSnapshot(tag: tag, date: moment.date, vmState: state)
         })
       actions.append(
         (present.contains(index) ? "replace snapshot '\(tag)'" : "take snapshot '\(tag)'")
@@ -190,7 +190,12 @@ struct DraftPlan {
     }
   }
 
-  private mutating func planLoad(_ date: ImageDraft.SnapshotDate) throws(JobError) {
+  private mutating func take(at moment: SnapshotMoment) {
+    takenDate = moment.date
+    if let remark = moment.remark { remarks.append(remark) }
+  }
+
+  private mutating func planLoad(_ moment: SnapshotMoment) throws(JobError) {
     let tag = request.tag
     let present = try holders(of: tag)
     guard present.count == members.count else {
@@ -222,7 +227,7 @@ struct DraftPlan {
           "Snapshot '\(saveCurrent)' already exists in one or more devices (\(names(taken))). "
             + "Choose another tag for --save-current")
       }
-      takenDate = date
+      take(at: moment)
       try findState()
     }
     for (index, member) in members.enumerated() {
@@ -231,7 +236,7 @@ struct DraftPlan {
         try draft(member) { (draft) throws(Qcow2Error) in
           if let saveCurrent = request.saveCurrent {
             let state = saved?.member == index ? try saved?.vmState(in: &draft) : nil
-            try draft.takeSnapshot(tag: saveCurrent, date: date, vmState: state)
+            try draft.takeSnapshot(tag: saveCurrent, date: moment.date, vmState: state)
           }
           guard let position = try draft.position(ofTag: tag) else {
             throw .notFound("the snapshot '\(tag)' has gone")

@@ -89,7 +89,7 @@ extension ImageChange {
         access: access)
       defer { sources.unlock() }
       let plan = try ImageActionPlan(
-        named, images.members, sources: sources.members, date: .now)
+        named, images.members, sources: sources.members, date: SnapshotMoment.now.date)
       // It was its turn only now: the actions before it can be done.
       if let refusal { throw refusal }
       removed = plan.removed

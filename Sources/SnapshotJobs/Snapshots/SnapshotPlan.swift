@@ -49,7 +49,7 @@ extension SnapshotRequest {
       machine.sources(of: bitmapSources, besides: nodes), for: .read, access: access)
     defer { sources.unlock() }
     let plan = try DraftPlan(
-      self, images, ofMachine: machine.name, sources: sources.members, date: .now)
+      self, images, ofMachine: machine.name, sources: sources.members, at: .now)
     var plans: [NodePlan] = []
     for (index, member) in images.members.enumerated() {
       var bytesToWrite: Int64 = 0

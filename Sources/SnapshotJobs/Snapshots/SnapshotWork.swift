@@ -57,7 +57,7 @@ public struct SnapshotWork: JobWork {
         control: control)
       defer { sources.unlock() }
       let plan = try DraftPlan(
-        request, images, ofMachine: machine.name, sources: sources.members, date: .now)
+        request, images, ofMachine: machine.name, sources: sources.members, at: .now)
       let prepared = try DraftPreparation(access: access, control: control).prepare(
         plan.drafts, of: images.members, states: plan.states)
       return PreparedSnapshots(prepared, locked: images, plan: plan)
