@@ -83,6 +83,48 @@ import Testing
     #expect(try QemuImg.contentDigest(program.path("web.qcow2")) != work)
   }
 
+  @Test("A message about the default machine names it where the environment names another")
+  func defaultBesideTheEnvironment() throws {
+    let program = try Program()
+    for name in ["def", "web", "extra"] {
+      try QemuImg.create(program.path("\(name).qcow2"), size: "64M")
+    }
+    try program.run("machine", "add", "web01", "--disk", "disk0=web.qcow2")
+    try program.run("node", "add", "disk0", "def.qcow2")
+    for machine in ["web01", "default"] { try program.run("-m", machine, "save", "--tag", "b") }
+    try program.run("node", "add", "data", "extra.qcow2")
+    let load = "SNAPJOB_MACHINE=web01 snapjob -m default load --tag b --yes"
+    let refused = try program.shell(load)
+    #expect(refused.status == 4)
+    let hint = "snapjob -m default load --tag b --device disk0"
+    #expect(refused.standardError.hasSuffix("on the others: \(hint)\n"))
+    let job = try #require(refused.text.split(separator: "\n").first)
+    for machine in ["web01", "default"] {
+      let wait = try program.shell("SNAPJOB_MACHINE=\(machine) snapjob -m web01 job wait \(job)")
+      let shown = machine == "web01" ? hint : "snapjob load --tag b --device disk0"
+      #expect(wait.standardError.hasSuffix("on the others: \(shown)\n"))
+    }
+  }
+
+  @Test("A repair that is recommended is one of the image that was checked")
+  func repairHint() throws {
+    let program = try Program()
+    try QemuImg.create(program.path("d.qcow2"), size: "64M")
+    try QemuImg.create(program.path("k.qcow2"), size: "64M")
+    try program.run("node", "add", "d", "d.qcow2")
+    try program.run("machine", "add", "web01", "--disk", "k=k.qcow2")
+    // The refcount table's own cluster is counted as free: more is wrong than leaks.
+    _ = try program.shell(
+      "printf '\\000' | dd of=k.qcow2 bs=1 seek=131075 conv=notrunc status=none")
+    let node = try program.attempt(["-m", "web01", "check", "--repair", "leaks"])
+    #expect(node.standardError.hasSuffix("See: snapjob -m web01 check k --repair all\n"))
+    let file = try program.attempt(["check", "--repair", "leaks", "./k.qcow2"])
+    let hint = "snapjob check \(program.path("k.qcow2")) --repair all"
+    #expect(file.standardError.hasSuffix("See: \(hint)\n"))
+    _ = try program.shell(hint)
+    #expect(try QemuImg.check(program.path("k.qcow2")).isClean)
+  }
+
   @Test("A message about files names the files") func filesHint() throws {
     let program = try Program()
     for name in ["a", "b"] { try QemuImg.create(program.path("\(name).qcow2"), size: "64M") }

@@ -1,12 +1,8 @@
 /// A command line that a message recommends: `snapjob -m web01 load --tag before --device disk0`.
 ///
-/// It names what it acts on, so that it does what the sentence says from wherever it is read; of the global
-/// options only the machine, because the others belong to the command line that the message is printed for,
-/// which adds them.
+/// Of the global options it has only the machine, because the others belong to the command line that the message
+/// is printed for, which adds them.
 public struct NextStep: Sendable, Hashable, CustomStringConvertible {
-  /// The machine that every command line means that names none.
-  private static let defaultMachine = "default"
-
   /// The machine; nil where the command is about none, or about that of the command line.
   public let machine: String?
   /// The command and its arguments, as the program gets them.
@@ -22,9 +18,14 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
     self.machine = machine
   }
 
+  /// An option with its value as one or two words: a value that begins like an option needs an equals sign.
+  public static func option(_ name: String, _ value: String) -> [String] {
+    value.hasPrefix("-") ? ["\(name)=\(value)"] : [name, value]
+  }
+
   /// As it can be copied into a shell.
   public var description: String {
-    let option = machine.map { $0 == Self.defaultMachine ? [] : ["-m", $0] } ?? []
+    let option = machine.map { ["-m", $0] } ?? []
     return (["snapjob"] + option + words).map(Self.quoted).joined(separator: " ")
   }
 

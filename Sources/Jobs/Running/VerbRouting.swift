@@ -155,8 +155,7 @@ extension JobRunner {
         let named = try store.job(id)
         let record = named?.number == number ? named : nil
         if let answer = try store.answer(to: request) {
-          guard case .refused(let error) = answer else { return }
-          throw error
+          return try answer.get()
         }
         if let record, record.status != .concluded {
           guard let worker = record.worker, worker.isAlive else {
@@ -172,10 +171,10 @@ extension JobRunner {
       }
       let isCancelled = (try? await Task.sleep(for: Self.answerPeriod)) == nil
       guard isCancelled || deadline.map({ clock.now >= $0 }) == true else { continue }
-      // The answer may have come in this very moment; then there is nothing to withdraw.
-      if try store.answer(to: request) != nil { continue }
       let worker = try store.job(id)?.worker
       if try store.withdraw(request) { throw .unanswered(verb, id, worker) }
+      // It was taken up, and may have been answered in this very moment.
+      if let answer = try store.answer(to: request) { return try answer.get() }
       if isCancelled || limit != nil { throw .unfinished(verb, id, worker) }
       deadline = nil
     }

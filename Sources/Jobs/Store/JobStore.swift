@@ -94,4 +94,9 @@ public enum VerbAnswer: Sendable, Hashable {
   case accepted
   /// Refused with this error.
   case refused(JobError)
+
+  /// Throws the error of a refusal.
+  func get() throws(JobError) {
+    if case .refused(let error) = self { throw error }
+  }
 }

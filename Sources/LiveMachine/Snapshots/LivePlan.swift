@@ -127,7 +127,7 @@ struct LivePlan: Sendable, Hashable {
             ? "A running machine cannot replace it: between the old one and the new one there would be "
               + "none. Save under another tag, then: "
             : "Choose another tag, or first: ")
-          + "\(NextStep(["delete", "--tag", request.tag], machine: machine.name))")
+          + "\(machine.stepToDelete(request.tag))")
     }
     try refuseID(request.tag, "Choose another tag")
     if !request.diskOnly { vmstate = try member(request.vmstate) }
@@ -140,7 +140,7 @@ struct LivePlan: Sendable, Hashable {
       throw JobError(
         .refused,
         "\(machine.label) is running, and QEMU cannot save and load in one step (--save-current). Save "
-          + "first: \(NextStep(["save", "--tag", saved], machine: machine.name)); then load without it, or "
+          + "first: \(NextStep(["save"] + NextStep.option("--tag", saved), machine: machine.name)); then load without it, or "
           + "stop the machine")
     }
     let lacking = members.filter { $0.snapshots(called: request.tag).isEmpty }
@@ -225,6 +225,11 @@ struct LivePlan: Sendable, Hashable {
 extension Machine {
   /// The name for commands to copy.
   var label: String { name ?? Machine.defaultName }
+
+  /// What takes a tag away from the machine's disks.
+  func stepToDelete(_ tag: String, _ options: String...) -> NextStep {
+    NextStep(["delete"] + options + NextStep.option("--tag", tag), machine: label)
+  }
 
   /// What leaves a disk out of the machine's jobs.
   func stepToExclude(_ node: String) -> NextStep {

@@ -126,7 +126,7 @@ public struct LiveSnapshotWork: JobWork {
         .connection,
         "\(text). What it left could not be mended: \(error.message). Then: "
           + "\(NextStep(["check", "--repair", "all"], machine: machine.name)), and "
-          + "\(NextStep(["delete", "--tag", request.tag, "--missing-ok"], machine: machine.name))")
+          + "\(machine.stepToDelete(request.tag, "--missing-ok"))")
     }
   }
 
@@ -173,7 +173,7 @@ public struct LiveSnapshotWork: JobWork {
       throw JobError(
         .connection,
         "the machine is not running any more. The snapshot '\(request.tag)' is left: "
-          + "\(NextStep(["delete", "--tag", request.tag], machine: machine.name))")
+          + "\(machine.stepToDelete(request.tag))")
     }
     let machine = machine
     try waiting { [removal] in

@@ -27,7 +27,8 @@ extension CommandTable {
       let node = Node(
         name: try NodeName(name), path: try ImagePath.absolute(try file.string("filename")),
         isReadOnly: arguments.flag("read-only"))
-      try context.checkNew(node, beside: try context.machine().nodes)
+      try context.checkNew(
+        node, beside: try context.machine().nodes, of: context.machineName)
       try context.services.machines.addNode(node, toMachine: machine)
     },
 
@@ -46,7 +47,8 @@ extension CommandTable {
     ) { arguments, context in
       // The node that the image is to become: a name that cannot be had must leave no file behind.
       if let name = arguments.string(ifPresent: "x-node-name") {
-        try context.checkNew(try NodeName(name), beside: try context.machine().nodes)
+        try context.checkNew(
+          try NodeName(name), beside: try context.machine().nodes, of: context.machineName)
       }
       let options = JobOptions(id: try JobID(try arguments.string("job-id")))
       let request = try ImageCreation(try arguments.object("options"))
@@ -81,18 +83,28 @@ extension CommandContext {
   }
 
   /// Checks that a node's name is not taken.
-  func checkNew(_ name: NodeName, beside nodes: [Node]) throws(JobError) {
+  ///
+  /// - Parameters:
+  ///   - name: the name.
+  ///   - nodes: those that are there.
+  ///   - machine: the machine that has them already; nil for one that is being made.
+  /// - Throws: `JobError`, a conflict with QEMU's text.
+  func checkNew(
+    _ name: NodeName, beside nodes: [Node], of machine: String?
+  ) throws(JobError) {
     if nodes.contains(where: { $0.name == name }) {
+      let removal = machine.map {
+        ", or: \(NextStep(["node", "remove", name.description], machine: $0))"
+      }
       throw JobError(
         .conflict,
-        "Duplicate nodes with node-name='\(name)'. Choose another name, or: snapjob node remove \(name)"
-      )
+        "Duplicate nodes with node-name='\(name)'. Choose another name\(removal ?? "")")
     }
   }
 
   /// Checks that a node can be added: its name and its file are new, and the file is an image.
-  func checkNew(_ node: Node, beside nodes: [Node]) throws(JobError) {
-    try checkNew(node.name, beside: nodes)
+  func checkNew(_ node: Node, beside nodes: [Node], of machine: String?) throws(JobError) {
+    try checkNew(node.name, beside: nodes, of: machine)
     if let other = nodes.first(where: { $0.path == node.path }) {
       throw JobError(.conflict, "\(node.path) is node '\(other.name)' of this machine already")
     }
@@ -107,7 +119,7 @@ extension Machine {
   ///
   /// - Throws: not found, with QEMU's text.
   func nodeName(_ name: String) throws(JobError) -> NodeName {
-    guard let node = node(name) else { throw .nodeNotFound(name) }
+    guard let node = node(name) else { throw .nodeNotFound(name, on: self.name) }
     return node.name
   }
 }

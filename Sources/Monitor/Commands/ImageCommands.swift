@@ -52,8 +52,8 @@ extension CommandTable {
 struct ImageTarget: Sendable, Hashable {
   /// What the client called it.
   let name: String
-  /// The file's absolute path.
-  let path: String
+  /// The file's absolute path; the name where that cannot be told.
+  var path: String
   /// Why there is nothing to look into; nil if there may be.
   var problem: JobError?
 }
@@ -75,11 +75,14 @@ extension CommandContext {
         targets.append(ImageTarget(name: name, path: node.path))
         continue
       }
-      let path = try ImagePath.absolute(name)
-      var target = ImageTarget(name: name, path: path)
-      if !name.contains("/"), !ImagePath.exists(path) {
-        target.problem = JobError(
-          .notFound, "'\(name)' is neither a node of the machine nor a file here")
+      var target = ImageTarget(name: name, path: name)
+      do throws(JobError) {
+        target.path = try ImagePath.absolute(name)
+        if !name.contains("/"), !ImagePath.exists(target.path) {
+          throw JobError(.notFound, "'\(name)' is neither a node of the machine nor a file here")
+        }
+      } catch {
+        target.problem = error
       }
       targets.append(target)
     }

@@ -14,7 +14,9 @@ struct MachineChange {
   init(_ arguments: Arguments, to machine: Machine, _ context: CommandContext) throws {
     var changed: [NodeName: Node] = [:]
     func change(_ name: String, _ edit: (Node) throws -> Node) throws {
-      guard let node = machine.node(name) else { throw JobError.nodeNotFound(name) }
+      guard let node = machine.node(name) else {
+        throw JobError.nodeNotFound(name, on: machine.name)
+      }
       changed[node.name] = try edit(changed[node.name] ?? node)
     }
     if let name = arguments.string(ifPresent: "exclude") {
@@ -27,7 +29,7 @@ struct MachineChange {
       let path = try ImagePath.absolute(try file.string("filename"))
       try change(try file.string("node-name")) { node in
         let others = machine.nodes.filter { $0.name != node.name }
-        try context.checkNew(node.with(path: path), beside: others)
+        try context.checkNew(node.with(path: path), beside: others, of: machine.name)
         return node.with(path: path)
       }
     }
@@ -46,7 +48,7 @@ struct MachineChange {
     if let name = arguments.string(ifPresent: "vmstate") {
       let nodes = machine.nodes.map { changed[$0.name] ?? $0 }
       guard let node = nodes.first(where: { $0.name.description == name }) else {
-        throw JobError.nodeNotFound(name)
+        throw JobError.nodeNotFound(name, on: machine.name)
       }
       vmstate = node.name
     }
@@ -55,9 +57,11 @@ struct MachineChange {
 
 extension JobError {
   /// No node of that name, in QEMU's words.
-  static func nodeNotFound(_ name: String) -> JobError {
+  static func nodeNotFound(_ name: String, on machine: String?) -> JobError {
     JobError(
-      .notFound, "Failed to find node with node-name='\(name)'. See: snapjob node list")
+      .notFound,
+      "Failed to find node with node-name='\(name)'. See: "
+        + "\(NextStep(["node", "list"], machine: machine))")
   }
 }
 

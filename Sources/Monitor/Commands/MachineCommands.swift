@@ -110,7 +110,7 @@ extension CommandContext {
       let name = disk.string(ifPresent: "node-name") ?? freeNames.next() ?? ""
       let node = Node(
         name: try NodeName(name), path: try ImagePath.absolute(try disk.string("filename")))
-      try checkNew(node, beside: nodes)
+      try checkNew(node, beside: nodes, of: nil)
       nodes.append(node)
     }
     return nodes

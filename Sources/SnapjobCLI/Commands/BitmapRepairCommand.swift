@@ -26,6 +26,7 @@ struct BitmapRepairCommand: Verb {
       let arguments: QMPValue = ["node": .string(node), "name": .string(bitmap.name)]
       return (node, try await endpoint.execute("x-snapjob-bitmap-repair", arguments))
     }
+    session.output.noteChange()
     session.output.json(["return": reply])
     let name = "bitmap \"\(Table.printable(bitmap.name))\" on \(Table.printable(node))"
     if !session.output.isQuiet {

@@ -80,6 +80,7 @@ struct CatalogBackupCommand: Verb {
       try await $0.execute(
         "x-snapjob-catalog", ["action": "backup", "filename": .string(path)])
     }
+    session.output.noteChange()
     session.output.json(result)
     if !session.output.isQuiet { session.output.line("\(path): written") }
     return .done
@@ -105,6 +106,7 @@ struct CatalogPruneCommand: Verb {
     let result = try await session.withEndpoint(
       machine: Settings.defaultMachine, recovers: false
     ) { try await $0.execute("x-snapjob-catalog", ["action": "prune"]) }
+    session.output.noteChange()
     session.output.json(result)
     if !session.output.isQuiet {
       let dismissed = Quantity.count(Int(clamping: result.integer("dismissed")), "job")

@@ -44,8 +44,9 @@ struct CheckCommand: Verb {
         // qemu-img's code for everything that keeps it from checking.
         throw CommandFailure(.failed, error.desc, class: error.errorClass)
       }
+      if checks.elements.isEmpty { throw try await session.nothingToLookAt(on: endpoint) }
+      if repair != nil { output.noteChange() }
       output.json(checks)
-      if checks.elements.isEmpty { throw session.nothingToLookAt }
       for (index, check) in checks.elements.enumerated() {
         report(check, isFirst: index == 0, isOnly: checks.elements.count == 1, to: output)
       }
@@ -65,7 +66,10 @@ struct CheckCommand: Verb {
       }
       return
     }
-    for message in report.messages { output.console.err.write(Table.printable(message) + "\n") }
+    let steps = output.nextSteps?.about(image: check.text("target"))
+    for message in report.messages {
+      output.console.err.write(Table.printable(steps?.spelled(in: message) ?? message) + "\n")
+    }
     guard !output.isQuiet else { return }
     if let repaired = report.repairText { output.line(repaired) }
     output.line(report.text)
@@ -80,17 +84,34 @@ struct CheckCommand: Verb {
 
 extension Session {
   /// Why a command that looks into all disks of a machine has not succeeded where there are none.
-  var nothingToLookAt: CommandFailure {
-    CommandFailure(
+  func nothingToLookAt(on endpoint: any QMPEndpoint) async throws -> CommandFailure {
+    let machine = try await endpoint.execute("x-snapjob-machine-show", nil)
+    let name = machine["name"]?.asText ?? settings.machine
+    let hasNodes = machine["nodes"]?.elements.isEmpty == false
+    return CommandFailure(
       .notFound,
-      "machine \(settings.machine) has no disks to look at. Add one: snapjob node add NODE FILE, or name "
-        + "images as arguments")
+      hasNodes
+        ? "all disks of machine \(name) are excluded. Name what to look at as an argument"
+        : "machine \(name) has no disks to look at. Add one: snapjob node add NODE FILE, or name images as "
+          + "arguments",
+      machine: name)
   }
 
   /// Nodes and files as an endpoint takes them: what has a slash is a path, and made absolute.
   ///
-  /// - Throws: as ``Host/absolute(_:)``.
+  /// Where that cannot be done the engine in this process says so of each; a server would take the path from its
+  /// own directory.
+  ///
+  /// - Throws: as ``Host/absolute(_:)`` over a connection.
   func targets(_ arguments: [String]) throws -> [String] {
-    try arguments.map { $0.contains("/") ? try host.absolute($0) : $0 }
+    try arguments.map { argument in
+      guard argument.contains("/") else { return argument }
+      do {
+        return try host.absolute(argument)
+      } catch {
+        guard settings.connection == nil else { throw error }
+        return argument
+      }
+    }
   }
 }

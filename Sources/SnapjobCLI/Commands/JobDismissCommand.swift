@@ -48,6 +48,7 @@ struct JobDismissCommand: Verb {
     return try await session.withEndpoint { endpoint in
       if all {
         let result = try await dismissAll(on: endpoint)
+        output.noteChange()
         output.json(["return": result])
         if !output.isQuiet {
           let count = Int(clamping: result.integer("dismissed"))

@@ -39,12 +39,17 @@ struct ListCommand: Verb {
     try disks.check(session.settings)
     let survey = try await session.withEndpoint(files: disks.files, recovers: false) {
       endpoint in
-      try await endpoint.execute(
-        "x-snapjob-survey",
-        .present([
-          "devices": disks.devices.isEmpty ? nil : .list(disks.devices),
-          "all-machines": allMachines ? true : nil, "sizes": sizes ? true : nil,
-        ]))
+      let arguments = QMPValue.present([
+        "devices": disks.devices.isEmpty ? nil : .list(disks.devices),
+        "all-machines": allMachines ? true : nil, "sizes": sizes ? true : nil,
+      ])
+      do throws(QMPError) {
+        return try await endpoint.execute("x-snapjob-survey", arguments)
+      } catch {
+        // A server of an earlier version lists all or nothing.
+        guard error.errorClass == .commandNotFound else { throw error }
+        return ["snapshots": try await endpoint.execute("x-snapjob-list", arguments)]
+      }
     }
     let snapshots = survey["snapshots"] ?? []
     let failures = survey["failures"]?.elements ?? []

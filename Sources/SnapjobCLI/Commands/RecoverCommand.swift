@@ -51,8 +51,9 @@ struct RecoverCommand: Verb {
           "files": files.isEmpty ? nil : .list(try files.map(session.host.absolute)),
         ]))
     }
+    if !dryRun, !findings.elements.isEmpty { session.output.noteChange() }
     session.output.json(findings)
-    for line in Self.lines(findings.elements) { session.output.line(line) }
+    for line in Self.lines(findings.elements) { session.output.sentence(line) }
     if findings.elements.isEmpty, !session.output.isJSON {
       session.output.note("nothing to recover")
     }

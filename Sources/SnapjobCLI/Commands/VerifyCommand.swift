@@ -45,8 +45,8 @@ struct VerifyCommand: Verb {
         .present([
           "targets": .list(try session.targets(targets)), "tag": tag.map(QMPValue.string),
         ]))
+      if reports.elements.isEmpty { throw try await session.nothingToLookAt(on: endpoint) }
       output.json(reports)
-      if reports.elements.isEmpty { throw session.nothingToLookAt }
       let outcomes = reports.elements.map(VerifyReport.init)
       for outcome in outcomes {
         outcome.lines.forEach(output.line)

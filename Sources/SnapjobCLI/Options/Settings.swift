@@ -6,6 +6,8 @@ struct Settings: Sendable, Hashable {
   let catalog: String
   /// The machine's name.
   let machine: String
+  /// The machine that a command line without the option means in this environment.
+  let ambientMachine: String
   /// Whether the machine was named on the command line.
   let namesMachine: Bool
   /// Whether the catalog was named on the command line.
@@ -45,7 +47,8 @@ struct Settings: Sendable, Hashable {
       catalog = try Self.defaultCatalog(
         state: variable("XDG_STATE_HOME"), home: variable("HOME"), userID)
     }
-    machine = globals.machine ?? variable("SNAPJOB_MACHINE") ?? Self.defaultMachine
+    ambientMachine = variable("SNAPJOB_MACHINE") ?? Self.defaultMachine
+    machine = globals.machine ?? ambientMachine
     namesMachine = globals.machine != nil
     namesCatalog = globals.catalog != nil
     namesConnection = globals.connect != nil

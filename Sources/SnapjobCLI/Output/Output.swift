@@ -78,9 +78,12 @@ struct Output: Sendable {
 
   /// The reply of a command that returns nothing: `{"return": {}}` with `--json`, else nothing.
   func acknowledge() {
-    deeds.add("the change is made")
+    noteChange()
     json(["return": [:]])
   }
+
+  /// Notes that something was changed, without a job.
+  func noteChange() { deeds.add("the change is made") }
 
   /// The end of a job that went well: the last line of stdout, which `--quiet` leaves out, or its
   /// `{"return": …}`.

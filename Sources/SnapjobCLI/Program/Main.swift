@@ -17,12 +17,15 @@ struct Main {
     signals.serve()
   }
 
-  /// Opens what of descriptors 0 to 2 is closed. Else the next file to be opened, an image or the catalog,
-  /// would get the number, and the program's output would go into it.
+  /// Takes the numbers of descriptors 0 to 2 that are closed. Else the next file to be opened, an image or the
+  /// catalog, would get the number, and the program's output would go into it.
+  ///
+  /// What is read or written there fails as it does on a closed descriptor: each is opened the other way round.
   private static func secureStandardDescriptors() {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
       // The lowest free number is the one that is missing.
-      guard open("/dev/null", O_RDWR) == descriptor else { _exit(ExitStatus.failed.rawValue) }
+      let mode = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY
+      guard open("/dev/null", mode) == descriptor else { _exit(ExitStatus.failed.rawValue) }
     }
   }
 

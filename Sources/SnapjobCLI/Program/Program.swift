@@ -15,8 +15,7 @@ struct Program {
     let options = arguments.prefix { $0 != "--" }
     let wantsJSON = options.contains("--json")
     if wantsJSON, options.contains("--version") {
-      surroundings.console.out.write(Versions.json.jsonText + "\n")
-      return .done
+      return printed(Versions.json.jsonText + "\n")
     }
     let command: any ParsableCommand
     do {
@@ -36,7 +35,8 @@ struct Program {
       let settings = try Settings(
         verb.globals, environment: surroundings.environment, userID: surroundings.userID,
         host: surroundings.host)
-      output.nextSteps = NextSteps(settings, files: verb.images)
+      output.nextSteps = NextSteps(
+        settings, files: try verb.images.map(surroundings.host.absolute))
       let session = Session(
         settings: settings, output: output, surroundings: surroundings, arguments: arguments)
       let status = try await verb.perform(in: session)
@@ -60,12 +60,20 @@ struct Program {
     }
   }
 
+  /// Prints what is the whole of a run's output: help, versions, completion scripts.
+  private func printed(_ text: String) -> ExitStatus {
+    let console = surroundings.console
+    console.out.write(text)
+    guard let problem = console.out.problem else { return .done }
+    console.err.write("snapjob: cannot write the output: \(problem)\n")
+    return .failed
+  }
+
   private func reportParsing(_ error: any Error, json: Bool) -> ExitStatus {
     let text = SnapjobCommand.fullMessage(for: error)
     let console = surroundings.console
     guard SnapjobCommand.exitCode(for: error) != .success else {
-      console.out.write(text.hasSuffix("\n") ? text : text + "\n")
-      return .done
+      return printed(text.hasSuffix("\n") ? text : text + "\n")
     }
     let sentence = SnapjobCommand.message(for: error)
     let prefix = "Error: "

@@ -208,7 +208,7 @@ struct DraftPlan {
           machine == nil
           ? ["--file"] + nodes.map(\.path)
           : nodes.flatMap { ["--device", $0.name.description] }
-        let step = NextStep(["load", "--tag", tag] + disks, machine: machine)
+        let step = NextStep(["load"] + NextStep.option("--tag", tag) + disks, machine: machine)
         text += ". To load it on the others: \(step)"
       }
       throw JobError(.notFound, text)

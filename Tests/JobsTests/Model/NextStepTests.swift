@@ -12,8 +12,15 @@ import Testing
     #expect(NextStep(["delete", "--tag", ""]).description == "snapjob delete --tag ''")
   }
 
-  @Test("The default machine needs no name")
-  func defaultMachine() {
-    #expect(NextStep(["list"], machine: "default").description == "snapjob list")
+  @Test("The machine that is meant is named, the default one as well")
+  func machine() {
+    #expect(NextStep(["list"], machine: "default").description == "snapjob -m default list")
+    #expect(NextStep(["list"]).description == "snapjob list")
+  }
+
+  @Test("A value that begins like an option is joined to its option")
+  func dash() {
+    #expect(NextStep.option("--tag", "-x") == ["--tag=-x"])
+    #expect(NextStep.option("--tag", "x") == ["--tag", "x"])
   }
 }

@@ -41,6 +41,7 @@ import Testing
       (["-m", "web01"], "snapjob -m other list", "snapjob -m other list"),
       (["-m", "web01"], "snapjob", "snapjob"),
       (["-m", "web01"], "notsnapjob list", "notsnapjob list"),
+      (["-m", "web01"], "my-snapjob list", "my-snapjob list"),
     ] as [([String], String, String)])
   func spelled(options: [String], message: String, expected: String) throws {
     let steps = try Self.steps(options)
@@ -48,28 +49,45 @@ import Testing
     #expect(steps.spelled(in: expected) == expected, "spelled twice")
   }
 
-  @Test("a machine of the environment is named as well: the line may be copied elsewhere")
-  func environment() throws {
-    let steps = try Self.steps([], machine: "web01")
-    #expect(steps.spelled(in: "snapjob load --tag t") == "snapjob -m web01 load --tag t")
+  @Test(
+    "whichever machine the environment names, the one that is meant is",
+    arguments: [
+      ([], "web01", "snapjob list", "snapjob -m web01 list"),
+      (["-m", "default"], "web01", "snapjob list", "snapjob -m default list"),
+      (["-m", "default"], "web01", "snapjob -m default list", "snapjob -m default list"),
+      (["-m", "default"], "", "snapjob -m default list", "snapjob list"),
+      ([], "", "snapjob -m default list", "snapjob list"),
+      (["-m", "db"], "web01", "snapjob -m default list", "snapjob -m default list"),
+      (["-m", "db"], "web01", "snapjob list --file /x", "snapjob list --file /x"),
+      (["--connect", "unix:/s"], "web01", "snapjob list", "snapjob --connect unix:/s list"),
+      (
+        ["--connect", "unix:/s", "-m", "db"], "", "snapjob list",
+        "snapjob --connect unix:/s -m db list"
+      ),
+    ] as [([String], String, String, String)])
+  func environment(
+    options: [String], variable: String, message: String, expected: String
+  ) throws {
+    let steps = try Self.steps(options, machine: variable)
+    #expect(steps.spelled(in: message) == expected)
   }
 
   @Test(
     "images stand for the machine where the command takes them",
     arguments: [
-      ("See: snapjob list", "See: snapjob list --file a.qcow2 'b c'"),
-      ("run snapjob check", "run snapjob check a.qcow2 'b c'"),
+      ("See: snapjob list", "See: snapjob list --file /w/a.qcow2 '/w/b c'"),
+      ("run snapjob check", "run snapjob check /w/a.qcow2 '/w/b c'"),
       ("snapjob list --file /x", "snapjob list --file /x"),
       ("snapjob load --tag t --file /x", "snapjob load --tag t --file /x"),
       (
         "snapjob list, or: snapjob list --file /x",
-        "snapjob list --file a.qcow2 'b c', or: snapjob list --file /x"
+        "snapjob list --file /w/a.qcow2 '/w/b c', or: snapjob list --file /x"
       ),
       ("snapjob job finalize j", "snapjob job finalize j"),
       ("snapjob node add NODE FILE", "snapjob node add NODE FILE"),
     ])
   func files(message: String, expected: String) throws {
-    let steps = try Self.steps([], files: ["a.qcow2", "b c"], machine: "web01")
+    let steps = try Self.steps([], files: ["/w/a.qcow2", "/w/b c"], machine: "web01")
     #expect(steps.spelled(in: message) == expected)
   }
 
@@ -78,6 +96,34 @@ import Testing
     #expect(steps.about("db").spelled(in: "snapjob list") == "snapjob -m db list")
     #expect(steps.about("default").spelled(in: "snapjob list") == "snapjob list")
     #expect(steps.about(nil).spelled(in: "snapjob list") == "snapjob -m web01 list")
+    let ambient = try Self.steps([], machine: "web01")
+    #expect(ambient.about("default").spelled(in: "snapjob list") == "snapjob -m default list")
+  }
+
+  @Test("a message about one image names that one") func image() throws {
+    let steps = try Self.steps(["-m", "web01"])
+    let repair = "snapjob check --repair all"
+    #expect(
+      steps.about(image: "disk0").spelled(in: repair)
+        == "snapjob -m web01 check disk0 --repair all")
+    #expect(
+      steps.about(image: "/a b").spelled(in: repair) == "snapjob check '/a b' --repair all")
+  }
+
+  @Test(
+    "what a message quotes stays as it is",
+    arguments: [
+      "Snapshot 'snapjob load x' does not exist", "Loaded \"my snapjob list\" on 1 disk",
+      "'a snapjob list', \"b snapjob list\"",
+    ])
+  func quoted(message: String) throws {
+    #expect(try Self.steps(["-m", "web01"]).spelled(in: message) == message)
+  }
+
+  @Test("an apostrophe does not begin a quotation") func apostrophe() throws {
+    #expect(
+      try Self.steps(["-m", "w"]).spelled(in: "The job's end: snapjob list, the others' too")
+        == "The job's end: snapjob -m w list, the others' too")
   }
 
   @Test("each command of the program can be recommended") func commands() {
