@@ -1,4 +1,5 @@
 import Jobs
+import Qcow2
 import Testing
 
 @testable import SnapshotJobs
