@@ -27,6 +27,23 @@ import Testing
     try program.run("catalog", "check")
   }
 
+  @Test("a detached job that waits to be finalized keeps its descriptors to itself")
+  func detachedAndPending() throws {
+    let program = try Self.program()
+    for tag in ["one", "two"] {
+      let save = "save --tag \(tag) --job-id \(tag) --detach --no-auto-finalize --file a.qcow2"
+      #expect(try program.shell("snapjob \(save)").text == "\(tag)\n")
+      let pending = try program.shell(
+        "until snapjob job show \(tag) | grep -q pending; do sleep 0.1; done\n"
+          + "snapjob job finalize \(tag)")
+      #expect(pending.status == 0, "\(pending.failure())")
+      try program.run("job", "wait", tag, "--timeout", "30")
+    }
+    #expect(try QemuImg.snapshotNames(program.path("a.qcow2")) == ["one", "two"])
+    #expect(try QemuImg.check(program.path("a.qcow2")).isClean)
+    try program.run("catalog", "check")
+  }
+
   @Test("a relative name in a directory that is gone names no file of another place")
   func removedDirectory() throws {
     let program = try Self.program()

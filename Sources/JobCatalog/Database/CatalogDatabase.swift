@@ -59,7 +59,7 @@ final class CatalogDatabase: Sendable {
     }
     try migrate()
     if settings.migrations.version >= CatalogMigrations.current.version {
-      try read { db in try CatalogShape.check(db, failure) }
+      try read { db in try CatalogTables.check(db, failure) }
     }
   }
 

@@ -49,8 +49,9 @@ extension JobError {
   static func unanswered(_ verb: JobVerb, _ id: JobID, _ worker: WorkerInfo?) -> JobError {
     JobError(
       .timeout,
-      "\(silent(id, worker)); the request to \(verb.rawValue) it is withdrawn and will have no effect. A "
-        + "process that is stopped goes on with: kill -CONT\(worker.map { " \($0.pid)" } ?? "")")
+      "\(process(worker)), to which job '\(id)' belongs, has not answered; the request to \(verb.rawValue) it "
+        + "is withdrawn and will have no effect. A process that is stopped goes on with: "
+        + "kill -CONT\(worker.map { " \($0.pid)" } ?? "")")
   }
 
   /// A job whose process has begun with what it was asked and is not done.
@@ -59,11 +60,6 @@ extension JobError {
       .timeout,
       "\(process(worker)) has begun to \(verb.rawValue) job '\(id)' and is not done. See: "
         + "\(NextStep(["job", "show", id.description]))")
-  }
-
-  /// What to tell whoever waits for a job's process.
-  static func silent(_ id: JobID, _ worker: WorkerInfo?) -> String {
-    "\(process(worker)), to which job '\(id)' belongs, does not answer"
   }
 
   private static func process(_ worker: WorkerInfo?) -> String {

@@ -117,7 +117,7 @@ struct SnapshotRun {
     let started = clock.now
     if isConnected, job.detach {
       _ = try await endpoint.execute(order.verb.command, arguments)
-      output.deeds.add("job \(id) goes on in the server")
+      output.completed.add("job \(id) goes on in the server")
       reportStart(id, on: disks)
       return .done
     }
@@ -130,7 +130,7 @@ struct SnapshotRun {
       return try reportEnd(outcome, disks: disks, elapsed: clock.now - started)
     }
     if !(job.detach && job.isDetachedWorker) {
-      if isConnected { output.deeds.add("job \(id) is prepared") }
+      if isConnected { output.completed.add("job \(id) is prepared") }
       if !output.isQuiet { output.sentence(order.pendingSentence(outcome.job, disks: disks)) }
       output.json(["return": outcome.job.info])
     }
@@ -167,8 +167,8 @@ struct SnapshotRun {
 
   /// Lets the process go on its own that has started this one; tells it there, and on stderr, if what it was
   /// to print could not be written.
-  private func letGo(_ deed: String) {
-    output.deeds.add(deed)
+  private func letGo(_ sentence: String) {
+    output.completed.add(sentence)
     let failure = output.writeFailure()
     if let failure { output.failure(failure) }
     session.surroundings.spawner.letGo(failure?.status ?? .done)
@@ -180,7 +180,9 @@ struct SnapshotRun {
       until: .conclusion, limit: job.finalizeTimeout?.duration
     ) {
       // Only now: whoever sends a signal after the starter has returned finds it taken.
-      if job.isDetachedWorker { letGo("job \(id) is prepared and goes on in the background") }
+      if job.isDetachedWorker, !job.detach {
+        letGo("job \(id) is prepared and goes on in the background")
+      }
     }
     if outcome.timedOut, !outcome.job.isConcluded {
       // It may have been finalized in this very moment; then there is nothing to cancel.

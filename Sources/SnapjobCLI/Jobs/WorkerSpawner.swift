@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Starts the process in which the work of `--detach` and `--no-auto-finalize` goes on.
 protocol WorkerSpawner: Sendable {
@@ -13,18 +14,21 @@ protocol WorkerSpawner: Sendable {
 
   /// In the new process: leaves the output and tells the process that waits. The work goes on.
   ///
+  /// Only the first call does anything: after it the pipe's number may be that of an image or the catalog.
+  ///
   /// - Parameter status: how that process is to end.
   func letGo(_ status: ExitStatus)
 }
 
 /// The real one: `posix_spawn` of this very program.
-struct ProcessSpawner: WorkerSpawner {
+final class ProcessSpawner: WorkerSpawner {
   /// `POSIX_SPAWN_SETSID` of glibc's spawn.h, which Swift's Glibc lacks.
   private static let newSession: Int16 = 0x80
   /// Where the new process finds the pipe on which it says that it lets go.
   private static let statusDescriptor: Int32 = 3
 
   private let signals: SignalHandling
+  private let hasLetGo = Atomic(false)
 
   init(_ signals: SignalHandling) { self.signals = signals }
 
@@ -55,6 +59,7 @@ struct ProcessSpawner: WorkerSpawner {
   }
 
   func letGo(_ status: ExitStatus) {
+    guard !hasLetGo.exchange(true, ordering: .relaxed) else { return }
     let null = open("/dev/null", O_RDWR | O_CLOEXEC)
     if null >= 0 {
       for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }

@@ -1,5 +1,4 @@
 import QMP
-import Synchronization
 
 /// Where a command's results and notes go: results on stdout, as text or JSON; everything else on
 /// stderr.
@@ -15,7 +14,7 @@ struct Output: Sendable {
   /// How progress is shown.
   let progress: ProgressMode
   /// What this run has done that stays.
-  let deeds: Deeds
+  let completed: CompletedWork
   /// How the commands are spelled that messages recommend; nil before the options are known.
   var nextSteps: NextSteps?
 
@@ -25,21 +24,22 @@ struct Output: Sendable {
     isQuiet = globals.quiet
     isVerbose = globals.verbose
     progress = globals.progress
-    deeds = Deeds()
+    completed = CompletedWork()
   }
 
-  private init(console: Console, progress: ProgressMode, deeds: Deeds) {
+  private init(console: Console, progress: ProgressMode, completed: CompletedWork) {
     self.console = console
     isJSON = false
     isQuiet = false
     isVerbose = false
     self.progress = progress
-    self.deeds = deeds
+    self.completed = completed
   }
 
   /// The same for a step of a command whose results are not the command's: no JSON.
   func silenced() -> Output {
-    var silenced = Output(console: console, progress: isQuiet ? .none : progress, deeds: deeds)
+    var silenced = Output(
+      console: console, progress: isQuiet ? .none : progress, completed: completed)
     silenced.nextSteps = nextSteps
     return silenced
   }
@@ -83,12 +83,12 @@ struct Output: Sendable {
   }
 
   /// Notes that something was changed, without a job.
-  func noteChange() { deeds.add("the change is made") }
+  func noteChange() { completed.add("the change is made") }
 
   /// The end of a job that went well: the last line of stdout, which `--quiet` leaves out, or its
   /// `{"return": …}`.
   func end(_ job: JobView, _ sentence: String) {
-    deeds.add("job \(job.id) is done")
+    completed.add("job \(job.id) is done")
     if !isQuiet { self.sentence(sentence) }
     json(["return": job.info])
   }
@@ -97,21 +97,7 @@ struct Output: Sendable {
   /// stdout took everything.
   func writeFailure() -> CommandFailure? {
     guard let problem = console.out.problem else { return nil }
-    let done = deeds.sentences.map { "; but \($0)" }.joined()
+    let done = completed.sentences.map { "; but \($0)" }.joined()
     return CommandFailure(.failed, "cannot write the output: \(problem)\(done)")
   }
-}
-
-/// What a run has done that stays: told if its results cannot be written, so that nobody tries again what is
-/// done.
-final class Deeds: Sendable {
-  private let list = Mutex<[String]>([])
-
-  /// Adds a sentence without a full stop.
-  func add(_ sentence: String) {
-    list.withLock { if !$0.contains(sentence) { $0.append(sentence) } }
-  }
-
-  /// All of them, in order.
-  var sentences: [String] { list.withLock { $0 } }
 }

@@ -104,7 +104,7 @@ struct CrossProcessTests {
     }
     #expect(
       answer?.hasPrefix(
-        "process 4711, to which job 'a' belongs, does not answer; the request to cancel it is withdrawn"
+        "process 4711, to which job 'a' belongs, has not answered; the request to cancel it is withdrawn"
       )
         == true)
     #expect(try catalog.store(ofWorker: 7).openRequests().isEmpty)

@@ -77,6 +77,19 @@ import Testing
     #expect(await status == .done)
   }
 
+  @Test("a worker that let go at once does not do so again at pending")
+  func letsGoOnce() async throws {
+    let run = Run(FakeEndpoint(.staysPending))
+    async let status = run("save --tag x --detach --no-auto-finalize --x-detached-worker")
+    while run.endpoint.arguments(of: "snapshot-save") == nil {
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    try await Task.sleep(for: .milliseconds(50))
+    _ = try await run.endpoint.execute("job-finalize", ["id": .string(Run.saveID)])
+    #expect(await status == .done)
+    #expect(run.spawner.letGos == [.done])
+  }
+
   @Test("a pending job that nobody finalizes in time is cancelled") func finalizeTimeout() async {
     let run = Run(FakeEndpoint(.staysPending))
     let options = "--no-auto-finalize --finalize-timeout 0.1 --x-detached-worker --json"

@@ -4,8 +4,8 @@ import Testing
 
 @testable import JobCatalog
 
-@Suite struct CatalogShapeTests {
-  private static let columns = CatalogShape.tables.flatMap { table, columns in
+@Suite struct CatalogTablesTests {
+  private static let columns = CatalogTables.columns.flatMap { table, columns in
     columns.map { (table, $0) }
   }
 
@@ -33,7 +33,7 @@ import Testing
       }
       return found
     }
-    #expect(found == CatalogShape.tables)
+    #expect(found == CatalogTables.columns)
   }
 
   @Test(arguments: columns)
@@ -44,7 +44,7 @@ import Testing
     #expect(error?.message.contains("its schema lacks \(table).\(column).") == true)
   }
 
-  @Test(arguments: CatalogShape.tables.keys)
+  @Test(arguments: CatalogTables.columns.keys)
   func aCatalogThatLacksATableIsRefused(table: String) throws {
     try edit("ALTER TABLE \(table) RENAME TO elsewhere")
     let error = failure { _ = try home.open() }

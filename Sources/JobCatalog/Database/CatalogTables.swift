@@ -4,9 +4,9 @@ import Jobs
 /// The tables and columns that this version's statements name.
 ///
 /// A step of the schema that changes a table changes its line here.
-struct CatalogShape {
+struct CatalogTables {
   /// The columns of each table.
-  static let tables: [String: Set<String>] = [
+  static let columns: [String: Set<String>] = [
     "meta": ["only_row", "catalog_id", "created", "pruned", "log_secured", "log_suspect"],
     "machine": ["number", "name", "vmstate", "monitor"],
     "node": ["machine", "position", "name", "path", "read_only", "excluded"],
@@ -45,18 +45,18 @@ struct CatalogShape {
   /// One statement, because every command opens a catalog.
   static func missing(in db: Database) throws -> [String] {
     var found: [String: Set<String>] = [:]
-    let columns = try Row.fetchAll(
+    let rows = try Row.fetchAll(
       db,
       sql: """
         SELECT tables.name AS "table", columns.name AS "column"
         FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
         WHERE tables.type = 'table'
         """)
-    for row in columns {
+    for row in rows {
       let (table, column): (String, String) = (try row.value("table"), try row.value("column"))
       found[table, default: []].insert(column)
     }
-    return tables.flatMap { table, columns -> [String] in
+    return columns.flatMap { table, columns -> [String] in
       guard let present = found[table] else { return [table] }
       return columns.subtracting(present).map { "\(table).\($0)" }
     }.sorted()
