@@ -79,7 +79,7 @@ import Testing
     #expect(try program.run("--connect", address, "query-jobs", "--json").text == "[]\n")
     let list = try program.attempt(["--connect", address, "list"])
     #expect(list.status == 64)
-    #expect(list.standardError.contains("has no command x-snapjob-survey"))
+    #expect(list.standardError.contains("has no command x-snapjob-list"))
     try vm.quit()
     #expect(try QemuImg.snapshotNames(program.path("disk0.qcow2")) == ["t"])
   }

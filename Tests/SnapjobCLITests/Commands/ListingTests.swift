@@ -61,9 +61,18 @@ import Testing
     let run = Run()
     run.endpoint.reply(to: "x-snapjob-check", with: [])
     run.endpoint.reply(to: "x-snapjob-verify", with: [])
+    run.endpoint.reply(to: "x-snapjob-machine-show", with: ["name": "web01", "nodes": []])
     #expect(await run("-m web01 \(line)") == .notFound)
     #expect(run.err.text.contains("machine web01 has no disks to look at"))
     #expect(run.err.text.contains("snapjob -m web01 node add NODE FILE"))
+    let excluding = Run()
+    excluding.endpoint.reply(to: "x-snapjob-check", with: [])
+    excluding.endpoint.reply(to: "x-snapjob-verify", with: [])
+    excluding.endpoint.reply(
+      to: "x-snapjob-machine-show",
+      with: ["name": "web01", "nodes": [["node-name": "disk0", "excluded": true]]])
+    #expect(await excluding("-m web01 \(line)") == .notFound)
+    #expect(excluding.err.text.contains("all disks of machine web01 are excluded"))
   }
 
   @Test("snapshots are an aligned table") func table() async {
