@@ -26,8 +26,6 @@ public final class Catalog: Sendable {
   /// Opens a catalog; creates it (0600, in a directory 0700) if there is none, and brings an older
   /// one up to date after copying it to `<path>.before-<step>.sqlite`.
   ///
-  /// At most once a day it also prunes, as ``prune(now:)`` does.
-  ///
   /// - Parameters:
   ///   - path: the file; relative paths count from the current directory.
   ///   - logger: where remarks go that concern no call's outcome.
@@ -51,7 +49,6 @@ public final class Catalog: Sendable {
     do throws(JobError) {
       try workers.removeLeftovers()
       try removeStateLeftovers()
-      try pruneIfDue(now: Clock.now())
     } catch {
       // What could not be tidied now is tidied next time; reading must work on a full disk, too.
       logger.warning("catalog not tidied", metadata: ["reason": "\(error)"])

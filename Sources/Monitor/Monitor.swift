@@ -23,6 +23,11 @@ public final class Monitor: QMPEndpoint {
   private let context: CommandContext
   private let followsAllMachines: Bool
 
+  private init(_ context: CommandContext, followsAllMachines: Bool) {
+    self.context = context
+    self.followsAllMachines = followsAllMachines
+  }
+
   /// Makes a monitor.
   ///
   /// - Parameters:
@@ -40,6 +45,16 @@ public final class Monitor: QMPEndpoint {
       target: target, services: services, ownJobs: OwnJobs(), announcements: announcements,
       migrations: Migrations(announcements), onQuit: onQuit)
     self.followsAllMachines = followsAllMachines
+  }
+
+  /// The same monitor for clients that may name files in some directories only.
+  ///
+  /// - Parameter directories: absolute, without symbolic links.
+  /// - Returns: the monitor, which shares its events and jobs with this one.
+  public func restricted(toFilesBelow directories: [String]) -> Monitor {
+    var context = context
+    context.files = NamedFiles(directories: directories)
+    return Monitor(context, followsAllMachines: followsAllMachines)
   }
 
   /// Executes one command and waits for its reply.

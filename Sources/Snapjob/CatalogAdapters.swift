@@ -23,6 +23,8 @@ struct CatalogCare: CatalogMaintenance {
 
   var path: String { catalog.path }
 
+  func owns(_ path: String) -> Bool { catalog.owns(path) }
+
   func check() throws(JobError) -> [String] { try catalog.check() }
 
   func backup(to path: String) throws(JobError) { try catalog.backup(to: path) }

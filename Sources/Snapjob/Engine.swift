@@ -182,7 +182,7 @@ extension Engine {
         logger.warning("job left something undone", metadata: ["job": "\(id)", "why": "\(error)"])
       })
     return MonitorServices(
-      runner: runner, machines: catalog, history: CatalogHistory(catalog: catalog),
+      runner: runner, machines: catalog, makers: catalog, history: CatalogHistory(catalog: catalog),
       catalog: CatalogCare(catalog: catalog),
       images: StoredImages(access: access, secondReader: LibqcowReader(), live: live),
       live: live, channels: SystemByteChannels(),

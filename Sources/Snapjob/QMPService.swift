@@ -19,12 +19,27 @@ public final class QMPService: Sendable {
     case allMachines(pathPattern: String)
   }
 
+  /// Users that are neither root nor that of the server, and what they may do.
+  public struct Guests: Sendable, Hashable {
+    /// Their ids.
+    public let users: Set<UInt32>
+    /// Directories, absolute and without symbolic links, below which they may name files; none for no files at all.
+    public let directories: [String]
+
+    /// Makes a list of guests.
+    public init(users: Set<UInt32> = [], directories: [String] = []) {
+      self.users = users
+      self.directories = directories
+    }
+  }
+
   /// Stands for the machine's name in ``Plan/allMachines(pathPattern:)``.
   public static let machinePlaceholder = "{machine}"
 
   private let engine: Engine
   private let plan: Plan
   private let peers: PeerCheck
+  private let guests: Guests
   private let logger: Logger
   private let state = Mutex(State())
 
@@ -38,15 +53,16 @@ public final class QMPService: Sendable {
   /// - Parameters:
   ///   - engine: executes the commands; it stays open as long as the service runs.
   ///   - plan: what is served, and where.
-  ///   - allowedUsers: user ids that may connect beside root and the one of this process.
+  ///   - guests: who may connect beside root and the user of this process.
   ///   - logger: where clients that are turned away and sockets that fail are noted.
   public init(
-    _ engine: Engine, _ plan: Plan, allowedUsers: Set<UInt32> = [],
+    _ engine: Engine, _ plan: Plan, guests: Guests = Guests(),
     logger: Logger = Logger(label: "snapjob")
   ) {
     self.engine = engine
     self.plan = plan
-    peers = PeerCheck(allowing: allowedUsers)
+    peers = PeerCheck(allowing: guests.users)
+    self.guests = guests
     self.logger = logger
   }
 
@@ -109,7 +125,9 @@ public final class QMPService: Sendable {
       try self.quit()
     }
     let server = QMPServer(
-      endpoint: monitor, commands: Monitor.commands, peers: peers, logger: logger)
+      endpoint: monitor,
+      guestEndpoint: monitor.restricted(toFilesBelow: guests.directories),
+      commands: Monitor.commands, peers: peers, logger: logger)
     let isStopping = state.withLock { state in
       if !state.isStopping { state.servers[machine] = server }
       return state.isStopping

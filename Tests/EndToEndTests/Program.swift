@@ -37,6 +37,7 @@ struct Program {
   }
 
   /// Runs a shell script in which `snapjob` is the built one, whatever its exit code; `$1` is the argument.
+  @discardableResult
   func shell(_ script: String, _ argument: String = "") throws -> CommandResult {
     let place = try Self.product("snapjob").split(separator: "/").dropLast()
     let path = "PATH=/\(place.joined(separator: "/")):$PATH"

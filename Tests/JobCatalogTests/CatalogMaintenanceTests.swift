@@ -20,16 +20,16 @@ import Testing
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job1")])
     try catalog.move("job1", to: .concluded, at: 0)
-    #expect(try catalog.prune(now: now(7)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.prune(countedFrom: now(7)) == PruneReport(dismissed: 0, deleted: 0))
     #expect(try catalog.job(JobID("job1")) != nil)
     let last = try catalog.lastEventNumber()
-    #expect(try catalog.prune(now: now(7, 1)) == PruneReport(dismissed: 1, deleted: 0))
+    #expect(try catalog.prune(countedFrom: now(7, 1)) == PruneReport(dismissed: 1, deleted: 0))
     #expect(try catalog.job(JobID("job1")) == nil)
     #expect(try catalog.events(after: last).map(\.event.status) == [.null])
     let kept = try catalog.history(subject: nil, allSubjects: true)
-    #expect(kept.first?.dismissed == now(7, 1))
-    #expect(try catalog.prune(now: now(400)) == PruneReport(dismissed: 0, deleted: 0))
-    #expect(try catalog.prune(now: now(400, 1)) == PruneReport(dismissed: 0, deleted: 1))
+    #expect(kept.first?.dismissed != nil)
+    #expect(try catalog.prune(countedFrom: now(400)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.prune(countedFrom: now(400, 1)) == PruneReport(dismissed: 0, deleted: 1))
     #expect(try catalog.history(subject: nil, allSubjects: true).isEmpty)
     #expect(try catalog.lastEventNumber() == last + 1)
     #expect(try catalog.check().isEmpty)
@@ -39,7 +39,7 @@ import Testing
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job1", at: 0)])
     try catalog.move("job1", to: .pending, at: 0)
-    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.prune(countedFrom: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
     #expect(try catalog.job(JobID("job1"))?.status == .pending)
   }
 
@@ -48,12 +48,12 @@ import Testing
     _ = try catalog.insert([newJob("job1")])
     let intent = try catalog.enter(commitIntent(jobs: [try JobID("job1")]))
     try catalog.move("job1", to: .concluded, at: 0)
-    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.prune(countedFrom: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
     try catalog.move("job1", to: .null, at: 1)
-    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
+    #expect(try catalog.prune(countedFrom: now(4000)) == PruneReport(dismissed: 0, deleted: 0))
     #expect(try catalog.unsettledCommits().map(\.intent) == [intent])
     try catalog.settleAll(intent)
-    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
+    #expect(try catalog.prune(countedFrom: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
   }
 
   /// The time of `days` days from now.
@@ -66,11 +66,11 @@ import Testing
     let open = try catalog.enter(commitIntent(paths: ["/e"]))
     try catalog.settleAll(done)
     try catalog.settle(away.id, CommitSettlement(.record, confirmed: [0], isDurable: true))
-    try catalog.prune(now: later(399))
+    try catalog.prune(countedFrom: later(399))
     #expect(try catalog.commit(done.id) != nil)
-    try catalog.prune(now: later(401))
+    try catalog.prune(countedFrom: later(401))
     #expect(try catalog.commit(done.id) == nil)
-    try catalog.prune(now: Timestamp(microseconds: .max))
+    try catalog.prune(countedFrom: Timestamp(microseconds: .max))
     let paths = try catalog.database.read { db in
       try String.fetchAll(db, sql: "SELECT path FROM commit_member ORDER BY path")
     }
@@ -81,7 +81,7 @@ import Testing
     #expect(kept.decision == .record)
     #expect(try catalog.unsettledCommits().map(\.intent) == [open])
     try catalog.confirm([1], of: away.id)
-    try catalog.prune(now: Timestamp(microseconds: .max))
+    try catalog.prune(countedFrom: Timestamp(microseconds: .max))
     #expect(try catalog.commit(away.id) == nil)
     #expect(try catalog.unsettledCommits().map(\.intent) == [open])
     #expect(try catalog.check().isEmpty)
@@ -97,8 +97,8 @@ import Testing
     try worker.move("job1", to: .null, at: 1)
     worker.close()
     let catalog = try home.open()
-    #expect(try catalog.prune(now: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
-    try catalog.prune(now: now(4000))
+    #expect(try catalog.prune(countedFrom: now(4000)) == PruneReport(dismissed: 0, deleted: 1))
+    try catalog.prune(countedFrom: now(4000))
     let kept = try #require(try catalog.unconfirmedCommits().first)
     #expect(kept.intent == intent)
     #expect(kept.decision == .undone)
@@ -111,13 +111,13 @@ import Testing
     let intent = try worker.enter(commitIntent())
     worker.close()
     let catalog = try home.open()
-    try catalog.prune(now: now(4000))
+    try catalog.prune(countedFrom: now(4000))
     func count() throws -> Int? {
       try catalog.database.read { db in try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM worker") }
     }
     #expect(try count() == 1)
     try catalog.settleAll(intent)
-    try catalog.prune(now: now(4000))
+    try catalog.prune(countedFrom: now(4000))
     #expect(try count() == 0)
   }
 
@@ -129,8 +129,8 @@ import Testing
     dead.close()
     let catalog = try home.open()
     _ = try catalog.insert([newJob("job2", subject: nil)])
-    try catalog.prune(now: now(500))
-    try catalog.prune(now: now(500))
+    try catalog.prune(countedFrom: now(500))
+    try catalog.prune(countedFrom: now(500))
     let workers = try catalog.database.read { db in
       try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM worker")
     }
@@ -138,25 +138,53 @@ import Testing
     #expect(try catalog.job(JobID("job2"))?.worker?.isAlive == true)
   }
 
-  @Test func openingPrunesAtMostOnceADay() throws {
-    do {
-      let catalog = try home.open()
-      _ = try catalog.insert([newJob("job1")])
-      try catalog.move("job1", to: .concluded, at: 0)
-    }
-    #expect(try home.open().job(JobID("job1")) != nil)
+  @Test func theFifthNewestJobSaysWhatIsOld() throws {
     let catalog = try home.open()
-    try catalog.database.write { db in
-      try db.execute(
-        sql: "UPDATE meta SET pruned = pruned - ?", arguments: [day])
+    _ = try catalog.insert([newJob("old", subject: nil, at: 0)])
+    try catalog.move("old", to: .concluded, at: 0)
+    for (number, days) in [Int64(500), 1, 1, 1].enumerated() {
+      _ = try catalog.insert([newJob("job\(number)", subject: nil, at: days * day)])
     }
-    #expect(try home.open().job(JobID("job1")) == nil)
+    // One clock ran ahead.
+    #expect(try catalog.job(JobID("old")) != nil)
+    #expect(try catalog.prune() == PruneReport(dismissed: 0, deleted: 0))
+    for number in 4..<9 {
+      _ = try catalog.insert([newJob("job\(number)", subject: nil, at: 8 * day)])
+    }
+    #expect(try catalog.job(JobID("old")) == nil)
+    #expect(try remembers(catalog, "old"))
+    for number in 9..<14 {
+      _ = try catalog.insert([newJob("job\(number)", subject: nil, at: 401 * day)])
+    }
+    #expect(try !remembers(catalog, "old"))
   }
 
-  @Test func aClockThatWasSetBackDoesNotEndPruning() throws {
+  private func remembers(_ catalog: Catalog, _ id: String) throws -> Bool {
+    try catalog.history(subject: nil, allSubjects: true).contains {
+      $0.record.id.description == id
+    }
+  }
+
+  @Test func lookingPrunesNothing() throws {
+    do {
+      let catalog = try home.open()
+      for number in 0..<9 {
+        _ = try catalog.insert([newJob("job\(number)", subject: nil, at: Int64(number) * day)])
+      }
+      try catalog.move("job0", to: .concluded, at: -1000 * day)
+    }
     let catalog = try home.open()
-    try catalog.prune(now: Timestamp(microseconds: .max))
-    try catalog.pruneIfDue(now: now(1))
+    _ = try catalog.jobs()
+    #expect(try catalog.job(JobID("job0")) != nil)
+    #expect(try catalog.prune() == PruneReport(dismissed: 1, deleted: 1))
+  }
+
+  @Test func aReferenceThatRanAheadDoesNotEndPruning() throws {
+    let catalog = try home.open()
+    try catalog.prune(countedFrom: Timestamp(microseconds: .max))
+    for number in 0..<5 {
+      _ = try catalog.insert([newJob("job\(number)", subject: nil, at: day)])
+    }
     let pruned = try catalog.database.read { db in
       try Int64.fetchOne(db, sql: "SELECT pruned FROM meta")
     }

@@ -61,6 +61,10 @@ struct CommitTable {
           sectors.afterFenced?.bytes.asData, sectors.checksum.asData,
         ])
     }
+    // What a client asks for without a job is the client's own.
+    if let job = intent.jobs.first {
+      try SnapshotMakerTable(db).insert(intent.members, of: number, by: job)
+    }
     try DeviceStateTable(db).insert(
       intent.members.map { ($0.path, $0.deviceState) }, of: intent.id, at: intent.created)
   }
@@ -92,6 +96,9 @@ struct CommitTable {
       sql: "UPDATE commit_intent SET settled = ?, note = ? WHERE number = ? AND settled IS NULL",
       arguments: [time.microseconds, settlement.note, number])
     guard db.changesCount > 0 else { return }
+    let makers = SnapshotMakerTable(db)
+    try makers.settle(intent: number, isDone: settlement.decision != .undone)
+    for content in settlement.contents { try makers.note(content) }
     let paths = try String.fetchAll(
       db, sql: "SELECT path FROM commit_member WHERE intent = ?", arguments: [number])
     try DeviceStateTable(db).settle(id, isDone: settlement.decision != .undone, paths: paths)

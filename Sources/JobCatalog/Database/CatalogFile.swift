@@ -79,7 +79,8 @@ struct CatalogFile {
     return place
   }
 
-  private static func resolved(_ path: String) -> String? {
+  /// A path without symbolic links; nil if it leads nowhere.
+  static func resolved(_ path: String) -> String? {
     guard let buffer = realpath(path, nil) else { return nil }
     defer { free(buffer) }
     return String(cString: buffer)

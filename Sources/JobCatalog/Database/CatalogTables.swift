@@ -33,6 +33,8 @@ struct CatalogTables {
     ],
     "commit_decision": ["intent", "decision", "time"],
     "image_to_clean": ["path"],
+    "made_snapshot": ["number", "tag", "id", "seconds", "nanoseconds", "job", "note", "intent"],
+    "snapshot_image": ["snapshot", "path", "device", "inode"],
     "device_state": [
       "commit_id", "path", "state", "member", "member_count", "is_keeper", "snapshot",
       "snapshot_seconds", "snapshot_nanoseconds", "snapshot_size", "file", "length", "modified",

@@ -46,6 +46,10 @@ struct CatalogMigrations: Sendable {
       // What an earlier version has asked and still waits for cannot be withdrawn: that version does not know how.
       try db.execute(sql: "UPDATE verb_request SET taken_up = created")
     },
+    CatalogMigration(name: "7-snapshot-makers") { db in
+      try db.execute(sql: snapshotMakerSchema)
+      try SnapshotMakerTable(db).noteHistory()
+    },
   ])
 
   /// Only the version that wrote it can finish a commit whose images are marked.

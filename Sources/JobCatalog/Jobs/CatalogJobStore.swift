@@ -7,15 +7,20 @@ extension Catalog: JobStore {
   /// The first call makes this process a worker.
   public func insert(_ jobs: [JobRecord]) throws(JobError) -> [JobRecord] {
     let worker = try workers.register()
-    return try database.write { db in
+    let jobs = try database.write { db in
       try JobTable(db).insert(jobs, worker: worker, busy: self.busy)
     }
+    pruneIfDue()
+    return jobs
   }
 
   /// Records status changes of one job, all or none; that to `concluded` survives a power failure.
   public func record(_ steps: [JobRecord], at time: Timestamp) throws(JobError) {
     let update: @Sendable (Database) throws -> Void = { db in
-      for step in steps { try JobTable(db).update(step, at: time) }
+      for step in steps {
+        try JobTable(db).update(step, at: time)
+        if step.status == .concluded { try SnapshotMakerTable(db).note(step) }
+      }
     }
     if steps.contains(where: { $0.status == .concluded }) {
       try database.writeDurably(update)

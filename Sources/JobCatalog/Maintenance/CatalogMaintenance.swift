@@ -1,6 +1,6 @@
-import Foundation
 import GRDB
 public import Jobs
+import Logging
 
 /// What pruning did.
 public struct PruneReport: Sendable, Hashable {
@@ -11,38 +11,52 @@ public struct PruneReport: Sendable, Hashable {
 }
 
 extension Catalog {
-  /// How long a concluded job stays in `query-jobs` if nobody dismisses it.
+  /// How much older than ``reference()`` the conclusion of a job is that still is in `query-jobs`.
   public static let concludedRetention = Duration.seconds(7 * 86_400)
 
-  /// How long a dismissed job stays in the history after its conclusion.
+  /// How much older than ``reference()`` the conclusion of a job is that still is in the history.
   public static let historyRetention = Duration.seconds(400 * 86_400)
 
-  /// Dismisses jobs that concluded more than 7 days ago and deletes history more than 400 days old.
+  /// Dismisses jobs that concluded more than 7 days before the fifth-newest job was made, and deletes history of more
+  /// than 400 days before it. With fewer jobs than five nothing is old.
   ///
   /// Jobs with a commit that is not settled stay where they are. Commits go with the history, but for those with
-  /// an image that was away or in use: these are kept, because it may turn up later.
+  /// an image that was away or in use: these are kept, because it may turn up later. Who made a snapshot is known for
+  /// as long as an image has it.
   ///
-  /// - Parameter now: the time to count from; nil for the clock's.
+  /// - Parameter reference: the time to count from; nil for that of the fifth-newest job. A clock that is wrong for
+  ///   one command moves nothing.
   /// - Returns: how many jobs were moved and deleted.
   /// - Throws: `JobError`; nothing is changed then.
   @discardableResult
-  public func prune(now: Timestamp? = nil) throws(JobError) -> PruneReport {
-    let now = now ?? Clock.now()
+  public func prune(countedFrom reference: Timestamp? = nil) throws(JobError) -> PruneReport {
+    var counted = reference
+    if counted == nil { counted = try self.reference() }
+    guard let reference = counted else { return PruneReport(dismissed: 0, deleted: 0) }
     let candidates = try database.read { db in try PruneTable(db).idleWorkers() }
     let dead = candidates.filter { !workers.isAlive($0) }.map(\.number)
     return try database.write { db in
       try PruneTable(db).prune(
-        now: now, concludedBefore: now - Self.concludedRetention,
-        historyBefore: now - Self.historyRetention, deadWorkers: dead)
+        countedFrom: reference, concludedBefore: reference - Self.concludedRetention,
+        historyBefore: reference - Self.historyRetention, deadWorkers: dead)
     }
   }
 
-  /// Prunes if that was last done a day ago, or never.
-  func pruneIfDue(now: Timestamp) throws(JobError) {
-    let last = try database.read { db in try PruneTable(db).lastTime() }
-    // A clock that was set back must not put pruning off for ever.
-    if let last, last <= now, now < last + .seconds(86_400) { return }
-    try prune(now: now)
+  /// Prunes if that was last done for jobs of a day before, or never. A failure is left to the next time.
+  func pruneIfDue() {
+    do throws(JobError) {
+      guard let reference = try reference() else { return }
+      let last = try database.read { db in try PruneTable(db).lastReference() }
+      // What was counted from a clock that ran ahead must not put pruning off for ever.
+      if let last, last <= reference, reference < last + .seconds(86_400) { return }
+      try prune(countedFrom: reference)
+    } catch {
+      logger.warning("history not pruned", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  private func reference() throws(JobError) -> Timestamp? {
+    try database.read { db in try PruneTable(db).fifthNewestJob() }
   }
 
   /// Looks at the whole database: SQLite's own check, references between tables, and whether
@@ -93,19 +107,6 @@ extension Catalog {
   private func lookAtJobs() throws(JobError) -> [String] {
     _ = try history(subject: nil, allSubjects: true)
     return []
-  }
-
-  /// Copies the catalog, as it is in one instant, into a new file (0600) while others go on using
-  /// it.
-  ///
-  /// - Throws: `JobError`: a conflict if the file exists, or what went wrong; no file is left
-  ///   behind then.
-  public func backup(to path: String) throws(JobError) {
-    let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    guard FileManager.default.fileExists(atPath: directory) else {
-      throw JobError(.notFound, "\(path): there is no directory \(directory); choose another FILE")
-    }
-    try database.copy(to: path)
   }
 }
 

@@ -14,8 +14,15 @@ struct PruneTable {
       WHERE commit_job.job = job.seq AND \(CommitTable.isOpen))
     """
 
-  /// When pruning was done last.
-  func lastTime() throws -> Timestamp? {
+  /// The fifth of the dates at which jobs were made, newest first; nil for fewer jobs. Up to four under a clock that
+  /// ran ahead do not count.
+  func fifthNewestJob() throws -> Timestamp? {
+    try Int64.fetchOne(db, sql: "SELECT created FROM job ORDER BY created DESC LIMIT 1 OFFSET 4")
+      .map(Timestamp.init(microseconds:))
+  }
+
+  /// What was counted from when pruning was done last.
+  func lastReference() throws -> Timestamp? {
     try Int64.fetchOne(db, sql: "SELECT pruned FROM meta").map(Timestamp.init(microseconds:))
   }
 
@@ -34,7 +41,8 @@ struct PruneTable {
 
   /// Dismisses and deletes.
   func prune(
-    now: Timestamp, concludedBefore: Timestamp, historyBefore: Timestamp, deadWorkers: [Int64]
+    countedFrom reference: Timestamp, concludedBefore: Timestamp, historyBefore: Timestamp,
+    deadWorkers: [Int64]
   ) throws -> PruneReport {
     let old = try Int64.fetchAll(
       db,
@@ -43,6 +51,7 @@ struct PruneTable {
           AND \(Self.isSettled) ORDER BY seq
         """,
       arguments: [concludedBefore.microseconds])
+    let now = Clock.now()
     for number in old { try JobTable(db).dismiss(number, at: now) }
     try db.execute(
       sql: """
@@ -68,7 +77,7 @@ struct PruneTable {
           """,
         arguments: [worker])
     }
-    try db.execute(sql: "UPDATE meta SET pruned = ?", arguments: [now.microseconds])
+    try db.execute(sql: "UPDATE meta SET pruned = ?", arguments: [reference.microseconds])
     return PruneReport(dismissed: old.count, deleted: deleted)
   }
 

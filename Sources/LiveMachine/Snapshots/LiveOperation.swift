@@ -236,7 +236,7 @@ struct LiveOperation: Sendable {
   ) -> TakenSnapshot? {
     snapshot(tag, member, among: disks).map { snapshot in
       TakenSnapshot(
-        node: member.node.name.description, path: member.node.path,
+        node: member.node.name.description, path: member.node.path, id: snapshot.id,
         dateSeconds: snapshot.dateSeconds, dateNanoseconds: snapshot.dateNanoseconds)
     }
   }

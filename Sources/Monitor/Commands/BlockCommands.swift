@@ -25,7 +25,7 @@ extension CommandTable {
           .notFound, "Cannot find device='\(reference)' nor node-name='\(reference)'")
       }
       let node = Node(
-        name: try NodeName(name), path: try ImagePath.absolute(try file.string("filename")),
+        name: try NodeName(name), path: try context.path(try file.string("filename")),
         isReadOnly: arguments.flag("read-only"))
       try context.checkNew(
         node, beside: try context.machine().nodes, of: context.machineName)
@@ -51,7 +51,7 @@ extension CommandTable {
           try NodeName(name), beside: try context.machine().nodes, of: context.machineName)
       }
       let options = JobOptions(id: try JobID(try arguments.string("job-id")))
-      let request = try ImageCreation(try arguments.object("options"))
+      let request = try ImageCreation(try arguments.object("options"), context)
       let work = ImageCreationWork(request: request, images: context.services.images)
       try await context.start("create", request, options, work: work)
     },

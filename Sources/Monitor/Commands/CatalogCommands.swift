@@ -26,7 +26,7 @@ extension CommandTable {
       case "check":
         members.append(.init("problems", .array(try catalog.check().map { .string($0) })))
       case "backup":
-        let path = try ImagePath.absolute(try arguments.string("filename"))
+        let path = try context.outputPath(try arguments.string("filename"))
         try catalog.backup(to: path)
         members.append(.init("filename", .string(path)))
       case "prune":

@@ -15,7 +15,7 @@ extension CommandTable {
       ] + jobMembers
     ) { arguments, context in
       var request = DeviceStateRequest(
-        .save, filename: try ImagePath.absolute(try arguments.string("filename")))
+        .save, filename: try context.outputPath(try arguments.string("filename")))
       request.tag = arguments.string(ifPresent: "x-tag")
       request.withRAM = arguments.flag("x-with-ram")
       request.hasFooters = arguments.flag("x-footers", default: true)
@@ -28,7 +28,7 @@ extension CommandTable {
       [.required("filename", .string), .optional("x-force", .boolean)] + jobMembers
     ) { arguments, context in
       var request = DeviceStateRequest(
-        .load, filename: try ImagePath.absolute(try arguments.string("filename")))
+        .load, filename: try context.path(try arguments.string("filename")))
       request.force = arguments.flag("x-force")
       try await context.run(request, arguments)
     },

@@ -15,7 +15,7 @@ extension CommandTable {
     ) { arguments, context in
       let reference: StateReference
       switch (arguments.string(ifPresent: "filename"), arguments.string(ifPresent: "tag")) {
-      case (let path?, nil): reference = .file(try ImagePath.absolute(path))
+      case (let path?, nil): reference = .file(try context.path(path))
       case (nil, let tag?): reference = .tag(tag)
       default: throw JobError(.usage, "Either 'filename' or 'tag' is needed")
       }
@@ -31,18 +31,17 @@ extension CommandTable {
       returns: .object(StreamComparison.schema)
     ) { arguments, context in
       try context.services.images.compare(
-        try StateReference(argument: try arguments.string("from")),
-        try StateReference(argument: try arguments.string("to")), on: try context.machine()
+        try context.state(try arguments.string("from")),
+        try context.state(try arguments.string("to")), on: try context.machine()
       ).json
     },
   ]
 }
 
-extension StateReference {
-  /// A path, or `tag:` with the name of a snapshot.
-  fileprivate init(argument: String) throws(JobError) {
-    self =
-      argument.hasPrefix("tag:")
-      ? .tag(String(argument.dropFirst(4))) : .file(try ImagePath.absolute(argument))
+extension CommandContext {
+  /// A state by a path, or `tag:` with the name of a snapshot.
+  fileprivate func state(_ argument: String) throws(JobError) -> StateReference {
+    argument.hasPrefix("tag:")
+      ? .tag(String(argument.dropFirst(4))) : .file(try path(argument))
   }
 }

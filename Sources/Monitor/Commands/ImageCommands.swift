@@ -77,7 +77,7 @@ extension CommandContext {
       }
       var target = ImageTarget(name: name, path: name)
       do throws(JobError) {
-        target.path = try ImagePath.absolute(name)
+        target.path = try path(name)
         if !name.contains("/"), !ImagePath.exists(target.path) {
           throw JobError(.notFound, "'\(name)' is neither a node of the machine nor a file here")
         }

@@ -16,9 +16,9 @@ struct ImageCreation: Sendable, Hashable, Codable {
   let refcountBits: Int
 
   /// The request of the checked member `options`.
-  init(_ options: Arguments) throws {
+  init(_ options: Arguments, _ context: CommandContext) throws {
     let file = try options.object("file")
-    path = try ImagePath.absolute(try file.string("filename"))
+    path = try context.outputPath(try file.string("filename"))
     size = try options.unsigned("size")
     version = options.string(ifPresent: "version") == "v2" ? 2 : 3
     // What does not fit is no size that the format allows; the job says so.

@@ -26,7 +26,7 @@ struct MachineChange {
       try change(name) { $0.with(isExcluded: false) }
     }
     if let file = arguments.object(ifPresent: "file") {
-      let path = try ImagePath.absolute(try file.string("filename"))
+      let path = try context.path(try file.string("filename"))
       try change(try file.string("node-name")) { node in
         let others = machine.nodes.filter { $0.name != node.name }
         try context.checkNew(node.with(path: path), beside: others, of: machine.name)

@@ -47,7 +47,7 @@ extension CommandTable {
       ]
     ) { arguments, context in
       let name = try arguments.string("name")
-      let monitor = arguments.string(ifPresent: "qmp")
+      let monitor = try arguments.string(ifPresent: "qmp").map { try context.monitorAddress($0) }
       var nodes = try context.newNodes(try arguments.objects("disks"))
       if let monitor {
         nodes += try await context.services.live.disks(at: monitor).filter { found in
@@ -109,7 +109,7 @@ extension CommandContext {
     for disk in disks {
       let name = disk.string(ifPresent: "node-name") ?? freeNames.next() ?? ""
       let node = Node(
-        name: try NodeName(name), path: try ImagePath.absolute(try disk.string("filename")))
+        name: try NodeName(name), path: try path(try disk.string("filename")))
       try checkNew(node, beside: nodes, of: nil)
       nodes.append(node)
     }

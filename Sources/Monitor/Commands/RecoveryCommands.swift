@@ -26,7 +26,7 @@ extension CommandTable {
           throw JobError(.usage, "With files, what keeps them can only be abandoned")
         }
         return .array(
-          try files.map { try recovery.abandon(path: try ImagePath.absolute($0)).json })
+          try files.map { try recovery.abandon(path: try context.path($0)).json })
       }
       let id = try arguments.string(ifPresent: "id").map(JobID.init(naming:))
       let isRehearsal = arguments.flag("dry-run")

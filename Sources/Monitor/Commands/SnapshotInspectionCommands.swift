@@ -97,9 +97,9 @@ extension CommandTable {
       let machine = try context.machine()
       let listings = try context.services.images.snapshots(
         of: machine, on: arguments.strings(ifPresent: "devices"), withSpace: false)
-      let makers = try context.saves(onMachine: machine.name)
-      let verdicts = policy.verdicts(on: listings) { tag, device in
-        makers[tag]?.contains { $0.hasMade(device, of: machine) } ?? false
+      let makers = try context.makers(of: listings)
+      let verdicts = policy.verdicts(on: SnapshotSequence(makers).sorted(listings)) {
+        makers[$0] != nil
       }
       return .array(verdicts.map(\.json))
     },
@@ -142,55 +142,22 @@ extension CommandContext {
     arguments.flag("all-machines") ? try services.machines.machines() : [try machine()]
   }
 
-  /// Listings with what the catalog knows of their makers.
+  /// Listings with what the catalog knows of their makers, those first that were taken first.
   fileprivate func represented(
     _ listings: [SnapshotListing], of machine: Machine
   ) throws(JobError) -> [QMPValue] {
-    if listings.isEmpty { return [] }
-    let makers = try saves(onMachine: machine.name)
-    return listings.map { $0.json(machine: machine.name, savedBy: makers[$0.tag]?.first) }
-  }
-
-  /// The jobs that have made each tag, newest first, as far as the catalog remembers.
-  fileprivate func saves(onMachine name: String?) throws(JobError) -> [String: [JobRecord]] {
-    var saves: [String: [JobRecord]] = [:]
-    for record in try services.history.history(subject: name, allSubjects: false, id: nil)
-    where ExitCode(record) == .done {
-      if let tag = record.snapshotRequest?.savedTag { saves[tag, default: []].append(record) }
+    let makers = try makers(of: listings)
+    return SnapshotSequence(makers).sorted(listings).map { listing in
+      let known = listing.devices.lazy.compactMap { makers[listing.key(of: $0)] }
+      return listing.json(machine: machine.name, madeBy: known.first)
     }
-    return saves
-  }
-}
-
-extension JobRecord {
-  /// Whether the job has taken a snapshot of its tag.
-  fileprivate func hasMade(_ device: SnapshotListing.Device, of machine: Machine) -> Bool {
-    if let taken = snapshotResult?.takenSnapshots {
-      return taken.contains { $0.isSame(as: device, of: machine) }
-    }
-    return canHaveMade(device, of: machine)
   }
 
-  /// Whether a job that recovery concluded, of which nobody has kept what it took, can have taken a snapshot:
-  /// it covered the node, and the snapshot was taken while the job was there. Which files a machine without a
-  /// name had is not known.
-  private func canHaveMade(_ device: SnapshotListing.Device, of machine: Machine) -> Bool {
-    guard machine.name != nil, let concluded, let request = snapshotRequest,
-      (snapshotResult?.changedNodes ?? request.devices).contains(device.node.description)
-    else { return false }
-    let (seconds, overflow) = device.dateSeconds.multipliedReportingOverflow(by: 1_000_000)
-    let date = Timestamp(microseconds: seconds &+ Int64(device.dateNanoseconds / 1000))
-    return !overflow && created <= date && date <= concluded
-  }
-}
-
-extension SnapshotRequest {
-  /// The tag of the snapshot that this request makes, if it makes one.
-  fileprivate var savedTag: String? {
-    switch operation {
-    case .save: tag
-    case .load: saveCurrent
-    case .delete: nil
-    }
+  /// What the catalog knows of the making of snapshots.
+  fileprivate func makers(
+    of listings: [SnapshotListing]
+  ) throws(JobError) -> [SnapshotKey: SnapshotMaker] {
+    let keys = listings.flatMap { listing in listing.devices.map { listing.key(of: $0) } }
+    return keys.isEmpty ? [:] : try services.makers.makers(of: Set(keys))
   }
 }

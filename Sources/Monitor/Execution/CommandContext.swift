@@ -9,6 +9,8 @@ struct CommandContext: Sendable {
   let ownJobs: OwnJobs
   let announcements: Announcements
   let migrations: Migrations
+  /// The files that the client may name.
+  var files = NamedFiles.all
   /// Called when a client has asked the monitor to end; nil where nobody serves it.
   let onQuit: (@Sendable () throws(QMPError) -> Void)?
 

@@ -27,7 +27,23 @@ extension CommandContext {
     guard isForeign || isShared || Self.guestCommands.contains(command),
       let address = (try? machine())?.monitor
     else { return nil }
+    try requirePassable(command, arguments)
     return try await services.live.execute(command, arguments, at: address)
+  }
+
+  /// Refuses what a client that may not name every file could name one with: QEMU opens what it is told to.
+  ///
+  /// - Throws: `QMPError` of kind permission.
+  private func requirePassable(
+    _ command: String, _ arguments: QMPValue?
+  ) throws(QMPError) {
+    guard files.directories != nil, !command.hasPrefix("query-"), arguments?.hasText == true
+    else { return }
+    throw QMPError(
+      JobError(
+        .permission,
+        "\(command) is passed on to QEMU only for the server's own user and root: what it says can name any "
+          + "file"))
   }
 
   /// Refuses what would need a machine to be files only.
@@ -93,6 +109,16 @@ extension CommandContext {
 }
 
 extension QMPValue {
+  /// Whether there is a string in it, at any depth.
+  fileprivate var hasText: Bool {
+    switch self {
+    case .string: true
+    case .array(let elements): elements.contains { $0.hasText }
+    case .object(let members): members.contains { $0.value.hasText }
+    default: false
+    }
+  }
+
   /// Arguments with other names for nodes, wherever they stand: in `node` and `device` members, at any depth.
   fileprivate func renamingNodes(_ names: [String: String]) -> QMPValue {
     switch self {

@@ -22,7 +22,7 @@ extension CommandContext {
   func send(_ arguments: Arguments) async throws {
     try await requireStopped(try machine())
     let request = try request(.send, arguments)
-    let address = try MigrationAddress(try arguments.string("uri"))
+    let address = try address(try arguments.string("uri"))
     let channels = services.channels
     try await start(request, arguments) { _ throws(JobError) in try channels.connect(to: address) }
   }
@@ -31,7 +31,7 @@ extension CommandContext {
   func receive(_ arguments: Arguments) async throws {
     try await requireStopped(try machine())
     let request = try request(.receive, arguments)
-    let address = try MigrationAddress(try arguments.string("uri"))
+    let address = try address(try arguments.string("uri"))
     let listener = try services.channels.listen(at: address)
     do {
       try await start(request, arguments) { control throws(JobError) in

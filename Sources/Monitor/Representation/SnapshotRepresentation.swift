@@ -5,13 +5,13 @@ import SnapshotJobs
 
 extension SnapshotListing {
   /// One tag of a machine, with what the catalog knows of the job that made it.
-  func json(machine: String?, savedBy job: JobRecord?) -> QMPValue {
+  func json(machine: String?, madeBy maker: SnapshotMaker?) -> QMPValue {
     var members: [QMPValue.Member] = [
       .init("machine", QMPValue(machine)), .init("tag", .string(tag)),
       .init("date", .string(RFC3339.text(seconds: dateSeconds))),
     ]
-    if let note = job?.note { members.append(.init("note", .string(note))) }
-    if let job { members.append(.init("job", .string(job.id.description))) }
+    if let note = maker?.note { members.append(.init("note", .string(note))) }
+    if let job = maker?.job { members.append(.init("job", .string(job.description))) }
     members.append(.init("devices", .array(devices.map(\.json))))
     members.append(.init("complete", .bool(isComplete)))
     if !missingNodes.isEmpty {

@@ -28,6 +28,12 @@ public protocol CatalogMaintenance: Sendable {
   /// The catalog's absolute path.
   var path: String { get }
 
+  /// Whether a file is the catalog's: itself, its log and index, or a lock of its processes.
+  ///
+  /// - Parameter path: absolute. Nothing is opened.
+  /// - Returns: whether it is.
+  func owns(_ path: String) -> Bool
+
   /// Looks at the whole catalog.
   ///
   /// - Returns: a sentence for each thing that is wrong.

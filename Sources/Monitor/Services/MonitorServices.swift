@@ -7,6 +7,8 @@ public struct MonitorServices: Sendable {
   public let runner: JobRunner
   /// Where machines are kept.
   public let machines: any MachineStore
+  /// Who made which snapshot.
+  public let makers: any SnapshotMakers
   /// The jobs of the past.
   public let history: any JobHistory
   /// The catalog as a whole.
@@ -28,7 +30,8 @@ public struct MonitorServices: Sendable {
 
   /// Collects the services.
   public init(
-    runner: JobRunner, machines: any MachineStore, history: any JobHistory,
+    runner: JobRunner, machines: any MachineStore, makers: any SnapshotMakers,
+    history: any JobHistory,
     catalog: any CatalogMaintenance, images: any MachineImages,
     live: any LiveMachines = NoLiveMachines(), channels: any ByteChannels = NoByteChannels(),
     recovery: Recovery,
@@ -37,6 +40,7 @@ public struct MonitorServices: Sendable {
   ) {
     self.runner = runner
     self.machines = machines
+    self.makers = makers
     self.history = history
     self.catalog = catalog
     self.images = images

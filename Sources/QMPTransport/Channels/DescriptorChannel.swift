@@ -10,6 +10,8 @@ final class DescriptorChannel: ByteChannel {
     case socket
     /// A file that is read.
     case source
+    /// A FIFO or a device that is written to.
+    case pipe
     /// A file that is made; it has this path.
     case sink(path: String)
   }
@@ -50,7 +52,7 @@ final class DescriptorChannel: ByteChannel {
     let result: CInt
     switch kind {
     case .socket: result = shutdown(descriptor.number, CInt(SHUT_WR))
-    case .source: result = 0
+    case .source, .pipe: result = 0
     case .sink:
       result = fsync(descriptor.number)
       if result == 0 { descriptor.finish() }

@@ -14,6 +14,7 @@ public struct SystemByteChannels: ByteChannels {
   /// Connects to a socket, or makes a file.
   public func connect(to address: MigrationAddress) throws(JobError) -> any ByteChannel {
     if case .file(let path) = address {
+      if let channel = try Self.specialFile(path) { return channel }
       let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
       guard number >= 0 else {
         guard errno == EEXIST else { throw .channel(errno, "create", path) }
@@ -29,6 +30,23 @@ public struct SystemByteChannels: ByteChannels {
     }
     try descriptor.setNonBlocking()
     return DescriptorChannel(descriptor, .socket, peer: "\(address)")
+  }
+
+  /// A FIFO or a character device is written to as it is; nil for what is none.
+  ///
+  /// - Throws: `JobError` if it cannot be opened, a FIFO that nobody reads for example.
+  private static func specialFile(_ path: String) throws(JobError) -> DescriptorChannel? {
+    var status = stat()
+    guard stat(path, &status) == 0, [S_IFIFO, S_IFCHR].contains(status.st_mode & S_IFMT) else {
+      return nil
+    }
+    let number = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    guard number >= 0 else {
+      guard errno == ENXIO else { throw .channel(errno, "open", path) }
+      throw JobError(
+        .connection, "\(path): nobody reads from it. The receiver has to be started first")
+    }
+    return DescriptorChannel(OwnDescriptor(number), .pipe, peer: path)
   }
 
   private static func failure(_ cause: CInt, _ name: String) -> JobError {

@@ -29,6 +29,7 @@ public final class QMPServer: Sendable {
   }
 
   private let endpoint: any QMPEndpoint
+  private let guestEndpoint: any QMPEndpoint
   private let commands: [CommandSignature]
   private let peers: PeerCheck
   private let logger: Logger
@@ -39,14 +40,17 @@ public final class QMPServer: Sendable {
   ///
   /// - Parameters:
   ///   - endpoint: executes the commands.
+  ///   - guestEndpoint: the same for users that are neither the server's own nor root; nil for no difference.
   ///   - commands: what it has.
   ///   - peers: who may connect to a socket.
   ///   - logger: where clients that are turned away are noted.
   public init(
-    endpoint: any QMPEndpoint, commands: [CommandSignature], peers: PeerCheck = PeerCheck(),
+    endpoint: any QMPEndpoint, guestEndpoint: (any QMPEndpoint)? = nil,
+    commands: [CommandSignature], peers: PeerCheck = PeerCheck(),
     logger: Logger = Logger(label: "snapjob.qmp")
   ) {
     self.endpoint = endpoint
+    self.guestEndpoint = guestEndpoint ?? endpoint
     self.commands = commands
     self.peers = peers
     self.logger = logger
@@ -156,7 +160,7 @@ extension QMPServer {
           }
         }
       onReady()
-      await converse(client)
+      await converse(client, with: endpoint)
       await bridge.finish()
     } catch {
       throw QMPError(.genericError, "standard input and output cannot be used: \(error)")
@@ -172,13 +176,13 @@ extension QMPServer {
           "a client was turned away", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
         return try await client.channel.close()
       }
-      await converse(client)
+      await converse(client, with: peers.isGuest(peer.uid) ? guestEndpoint : endpoint)
     } catch {
       // It has gone away already.
     }
   }
 
-  private func converse(_ client: Client) async {
+  private func converse(_ client: Client, with endpoint: any QMPEndpoint) async {
     let key = ObjectIdentifier(client.channel)
     let isAdmitted = state.withLock { state in
       guard !state.isClosed, state.clients.count < Self.clientLimit else { return false }

@@ -10,6 +10,8 @@ public struct PreparedImage: Sendable {
   /// Bytes of clusters that nothing needs any more; what was only written anew in another place is not
   /// among them.
   public let bytesFreed: Int64
+  /// The snapshots that the image has afterwards, in table order.
+  public let snapshots: [Snapshot]
   /// Whether everything that prepare wrote is durable already: so it is where there was much of it, so that the
   /// time between fence and publish stays short.
   public let isDurable: Bool
@@ -26,6 +28,7 @@ public struct PreparedImage: Sendable {
   /// Writes everything new into free clusters.
   init(_ draft: ImageDraft, _ checkpoint: @escaping Checkpoint) throws {
     image = draft.image
+    snapshots = draft.snapshots
     lengthBefore = image.fileLength
     var writer = DraftWriter(draft, image: image, checkpoint: checkpoint)
     do {

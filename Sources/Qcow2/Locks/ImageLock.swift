@@ -123,6 +123,13 @@ public final class ImageLock: Sendable {
     }
   }
 
+  /// Whether a lock of another descriptor lies on any byte of a file; false where that cannot be told.
+  public static func isAnyHeld(on descriptor: CInt) -> Bool {
+    let request = try? control(
+      FileDescriptor(rawValue: descriptor), openFileGetLock, CInt(F_WRLCK), 0, byteCount: 0)
+    return request.map { $0.l_type != Int16(F_UNLCK) } ?? false
+  }
+
   /// Whether a lock of another descriptor lies on a byte.
   private static func isHeldByOthers(
     _ byte: Int64, _ descriptor: FileDescriptor
@@ -131,13 +138,14 @@ public final class ImageLock: Sendable {
   }
 
   private static func control(
-    _ descriptor: FileDescriptor, _ command: CInt, _ type: CInt, _ byte: Int64
+    _ descriptor: FileDescriptor, _ command: CInt, _ type: CInt, _ byte: Int64, byteCount: off_t = 1
   ) throws(Errno) -> flock {
     var request = flock()
     request.l_type = Int16(type)
     request.l_whence = Int16(SEEK_SET)
     request.l_start = off_t(byte)
-    request.l_len = 1
+    // None for all from there on.
+    request.l_len = byteCount
     while true {
       let result = withUnsafeMutablePointer(to: &request) {
         fcntl(descriptor.rawValue, command, UnsafeMutableRawPointer($0))

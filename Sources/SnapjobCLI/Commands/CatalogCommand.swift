@@ -92,9 +92,10 @@ struct CatalogPruneCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Dismiss and forget what is older than the catalog keeps.",
     discussion: """
-      Jobs that concluded more than 7 days ago are moved to the history, and jobs that concluded more \
-      than 400 days ago are deleted from it. Each program that opens the catalog does the same once a \
-      day. Snapshots stay where they are; see snapjob prune for those.
+      Jobs that concluded more than 7 days before the fifth-newest job was made are moved to the history, \
+      and those that concluded more than 400 days before it are deleted from there. Commands that make a \
+      job do the same, for each day once. Snapshots stay where they are, and so does what is known of who \
+      made them; see snapjob prune for those.
 
       Example:
         snapjob catalog prune

@@ -7,11 +7,11 @@ struct PruneCommand: Verb {
     commandName: "prune",
     abstract: "Delete old snapshots that snapjob made, but for the newest.",
     discussion: """
-      Of the snapshots whose tags match the pattern and which the catalog's history says that snapjob \
-      made, the newest are kept, the others deleted under one commit. Snapshots of other programs stay, \
-      also where one has taken the place of snapjob's under the same tag, and so do those whose job the \
-      history has forgotten (400 days), and those on files (--file) whose job was interrupted and ended by \
-      recovery. Each tag is listed with the reason. On a terminal this is asked about.
+      Of the snapshots whose tags match the pattern and which a job with this catalog made, the newest are \
+      kept, the others deleted under one commit. How the image is called, moved or copied does not matter, \
+      nor how old they are; what counts as newest is the order in which they were made, not the clock. \
+      Snapshots of other programs and other catalogs stay, also where one has taken the place of \
+      snapjob's under the same tag. Each tag is listed with the reason. On a terminal this is asked about.
 
       The pattern is a shell's: * any text, ? one character, [a-z] one of a set. Quote it.
 

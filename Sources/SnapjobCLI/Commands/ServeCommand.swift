@@ -9,8 +9,10 @@ struct ServeCommand: Verb {
       Existing QMP clients (qmp-shell, libraries, socat in a script) work with it unchanged. One \
       socket is one machine: that of --machine, or with --all-machines every machine of the \
       catalog at a path of its own, in which {machine} stands for its name. The socket is its \
-      owner's alone; the same user and root may connect, others with --allow-uid. Whoever connects may do \
-      with the machine what the server may, also through the monitor of a running one.
+      owner's alone; the same user and root may connect, and may do with the machine what the server may, \
+      also through the monitor of a running one. Others connect with --allow-uid; they name files \
+      (devices save, node add, migrate) below the directories of --files only, and QEMU gets no command \
+      from them that could name one.
 
       While the machine runs in QEMU (machine add --qmp), the server keeps its monitor, passes its events \
       on, and other commands of this catalog reach the machine through the server.
@@ -24,6 +26,7 @@ struct ServeCommand: Verb {
       Examples:
         snapjob serve --qmp unix:/run/snapjob/default.sock
         snapjob serve --qmp unix:/run/snapjob/{machine}.sock --all-machines
+        snapjob serve --qmp unix:/run/snapjob/default.sock --allow-uid 1000 --files /srv/exchange
         snapjob -m web01 serve --qmp stdio
       """)
 
@@ -35,6 +38,12 @@ struct ServeCommand: Verb {
     name: .customLong("allow-uid"),
     help: ArgumentHelp("Let another user connect; may be repeated.", valueName: "uid"))
   var allowedUsers: [UInt32] = []
+  @Option(
+    name: .customLong("files"),
+    help: ArgumentHelp(
+      "Let those users name files below a directory; may be repeated.", valueName: "dir"),
+    completion: .directory)
+  var directories: [String] = []
   @OptionGroup(title: "Global options") var globals: GlobalOptions
 
   func validate() throws {
@@ -48,7 +57,8 @@ struct ServeCommand: Verb {
   func perform(in session: Session) async throws -> ExitStatus {
     let manager = ServiceManager(session.surroundings.environment)
     let service = try await session.surroundings.door.service(
-      try session.doorRequest(), plan: try plan(in: session, manager), users: Set(allowedUsers))
+      try session.doorRequest(), plan: try plan(in: session, manager),
+      guests: try guests(in: session))
     let signals = session.surroundings.signals
     signals.take { signal, count in
       switch InterruptionPolicy.action(count: count) {
@@ -67,6 +77,16 @@ struct ServeCommand: Verb {
     }
     await service.close()
     return .done
+  }
+
+  private func guests(in session: Session) throws -> QMPService.Guests {
+    let directories = try directories.map { name in
+      guard let path = session.host.realDirectory(try session.host.absolute(name)) else {
+        throw CommandFailure(.notFound, "\(name) is no directory. Make it before: mkdir")
+      }
+      return path
+    }
+    return QMPService.Guests(users: Set(allowedUsers), directories: directories)
   }
 
   private var description: String {

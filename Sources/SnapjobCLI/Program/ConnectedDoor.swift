@@ -27,7 +27,7 @@ struct ConnectedDoor: Door {
   }
 
   func service(
-    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+    _ request: DoorRequest, plan: QMPService.Plan, guests: QMPService.Guests
   ) async throws(QMPError) -> OpenService {
     throw Self.refusal(
       "serve is the other side of a connection: it runs the engine in this process. Leave out "
@@ -63,8 +63,8 @@ struct FrontDoor: Door {
   }
 
   func service(
-    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+    _ request: DoorRequest, plan: QMPService.Plan, guests: QMPService.Guests
   ) async throws(QMPError) -> OpenService {
-    try await door(request).service(request, plan: plan, users: users)
+    try await door(request).service(request, plan: plan, guests: guests)
   }
 }

@@ -51,7 +51,7 @@ protocol Door: Sendable {
 
   /// Opens an engine that serves machines to other programs.
   func service(
-    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+    _ request: DoorRequest, plan: QMPService.Plan, guests: QMPService.Guests
   ) async throws(QMPError) -> OpenService
 }
 
@@ -75,11 +75,11 @@ struct EngineDoor: Door {
   }
 
   func service(
-    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+    _ request: DoorRequest, plan: QMPService.Plan, guests: QMPService.Guests
   ) async throws(QMPError) -> OpenService {
     let engine = try await Self.engine(request)
     let service = QMPService(
-      engine, plan, allowedUsers: users, logger: Self.logger(request))
+      engine, plan, guests: guests, logger: Self.logger(request))
     return OpenService(
       run: { try await service.run(onReady: $0) }, stop: { await service.stop(reason: $0) },
       close: { engine.close() })

@@ -14,15 +14,22 @@ public struct CommitIntent: Sendable, Hashable {
     /// The device state that the guest's data go with from this commit on; nil for none. Written with the
     /// intent; an intent that is read back has none.
     public let deviceState: DeviceStateNote?
+    /// The snapshots that the commit makes in the image. Written with the intent; one that is read back has none.
+    public let madeSnapshots: [SnapshotKey]
+    /// Which file the image is; nil for an intent that is read back.
+    public let identity: FileIdentity?
 
     /// Makes a member.
     public init(
-      node: String, path: String, sectors: CommitSectors, deviceState: DeviceStateNote? = nil
+      node: String, path: String, sectors: CommitSectors, deviceState: DeviceStateNote? = nil,
+      madeSnapshots: [SnapshotKey] = [], identity: FileIdentity? = nil
     ) {
       self.node = node
       self.path = path
       self.sectors = sectors
       self.deviceState = deviceState
+      self.madeSnapshots = madeSnapshots
+      self.identity = identity
     }
   }
 

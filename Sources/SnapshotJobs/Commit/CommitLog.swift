@@ -96,15 +96,19 @@ public struct CommitSettlement: Sendable, Hashable {
   /// Whether it has to survive a power failure by itself; not where a job's conclusion follows, which takes it
   /// along.
   public let isDurable: Bool
+  /// Which snapshots the images have now, as far as that is known.
+  public let contents: [ImageContent]
 
   /// Makes a settlement.
   public init(
-    _ decision: CommitDecision, confirmed: Set<Int>, note: String? = nil, isDurable: Bool
+    _ decision: CommitDecision, confirmed: Set<Int>, note: String? = nil, isDurable: Bool,
+    contents: [ImageContent] = []
   ) {
     self.decision = decision
     self.confirmed = confirmed
     self.note = note
     self.isDurable = isDurable
+    self.contents = contents
   }
 }
 

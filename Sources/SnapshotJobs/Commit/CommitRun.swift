@@ -47,7 +47,8 @@ final class CommitRun: AnnouncedCommit {
             sectors: try member.prepared.sectors(
               FenceMark(
                 commit: id, catalog: log.catalogID, member: index, memberCount: members.count)),
-            deviceState: member.deviceState))
+            deviceState: member.deviceState, madeSnapshots: member.prepared.madeSnapshots,
+            identity: member.prepared.image.identity))
       } catch {
         throw JobError(error, node: member.node.name.description)
       }
@@ -183,7 +184,8 @@ final class CommitRun: AnnouncedCommit {
       try log.settle(
         intent.id,
         CommitSettlement(
-          .record, confirmed: Set(files.indices), isDurable: intent.jobs.isEmpty))
+          .record, confirmed: Set(files.indices), isDurable: intent.jobs.isEmpty,
+          contents: zip(images, intent.members).map { $0.content(at: $1.path) }))
       StopPoint.afterSettle.reach()
     case .recover: break
     }
@@ -232,6 +234,20 @@ final class CommitRun: AnnouncedCommit {
         throw JobError(error, node: member.node)
       }
     }
+  }
+}
+
+extension PreparedImage {
+  /// The snapshots that the image has not had before.
+  var madeSnapshots: [SnapshotKey] {
+    let old = Set(image.snapshots.map(SnapshotKey.init))
+    return snapshots.map(SnapshotKey.init).filter { !old.contains($0) }
+  }
+
+  /// Which snapshots the image has afterwards.
+  fileprivate func content(at path: String) -> ImageContent {
+    ImageContent(
+      path: path, identity: image.identity, snapshots: Set(snapshots.map(SnapshotKey.init)))
   }
 }
 

@@ -51,8 +51,11 @@ public struct DeviceStateSaving: JobWork {
     }
   }
 
-  /// A name beside a file that nobody uses, for what a running machine writes.
-  public static func hiddenPath(beside path: String) -> String { NewFile.hiddenPath(beside: path) }
+  /// A name that nobody uses, beside a file where that is a directory for files, for what a running machine writes.
+  public static func hiddenPath(beside path: String) -> String {
+    NewFile.hiddenPath(
+      beside: SpecialFile.isSpecial(path) ? "/var/tmp/state" : NewFile.target(of: path))
+  }
 
   private func savePresent(_ control: JobControl) throws -> PreparedFile {
     let images = try OpenImages(
@@ -79,7 +82,10 @@ public struct DeviceStateSaving: JobWork {
     _ state: StateStream, as request: DeviceStateRequest, _ control: JobControl
   ) throws -> PreparedFile {
     let meter = StateMeter(control, foreseeing: state.byteCount ?? 0)
-    let file = try NewFile(for: request.filename)
+    let path = request.filename
+    let file: any StateOutput =
+      SpecialFile.isSpecial(path)
+      ? try SpecialFile(path, control) : try NewFile(for: NewFile.target(of: path))
     let output: StreamOutput = { bytes throws(StreamError) in
       do throws(JobError) { try file.write(bytes) } catch { throw .output(error) }
     }
@@ -104,11 +110,11 @@ public struct DeviceStateSaving: JobWork {
 
 /// A file that is written and has no name yet.
 struct PreparedFile: PreparedWork {
-  private let file: NewFile
+  private let file: any StateOutput
   private let byteCount: UInt64
   private let remarks: [String]
 
-  init(_ file: NewFile, byteCount: UInt64, remarks: [String]) {
+  init(_ file: any StateOutput, byteCount: UInt64, remarks: [String]) {
     self.file = file
     self.byteCount = byteCount
     self.remarks = remarks

@@ -1,19 +1,16 @@
 private import Glibc
 internal import Jobs
 internal import Qcow2
-private import SystemPackage
+internal import SystemPackage
 
 /// A file (0600) that comes into being under its name at once and whole, or not at all.
 ///
 /// While it is written it has no name where the filesystem can do that, so that nothing is left of it however the
 /// process ends; elsewhere, and for the moment in which it takes an older file's place, it has a hidden name beside
 /// the one that it will have.
-final class NewFile: Sendable {
+final class NewFile: StateOutput {
   /// `O_TMPFILE` of <fcntl.h>, which Swift cannot import because it is a macro of macros.
   private static let unnamed = 0o20_000_000 | O_DIRECTORY
-
-  /// What each qcow2 image begins with (spec, "Header").
-  private static let imageMagic = [UInt8]("QFI".utf8) + [0xfb]
 
   /// The path that it will have.
   let path: String
@@ -24,8 +21,8 @@ final class NewFile: Sendable {
   /// Makes an empty file without a name of its own.
   ///
   /// - Parameter path: absolute; what is there now stays until ``publish()``.
-  /// - Throws: `JobError` with QEMU's text if nothing can be written there; a conflict if what is there must not
-  ///   be replaced: a disk image, or anything that is no regular file.
+  /// - Throws: `JobError` with QEMU's text if nothing can be written there; as ``Replaceable/check(_:)`` if what is
+  ///   there must not be replaced.
   init(for path: String) throws(JobError) {
     self.path = path
     let parts = FilePath(path)
@@ -33,7 +30,7 @@ final class NewFile: Sendable {
     guard parts.lastComponent != nil, !path.hasSuffix("/") else {
       throw Self.failure(.isDirectory, path)
     }
-    try Self.checkReplaceable(path)
+    try Replaceable.check(path)
     var descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.unnamed, 0o600)
     var hiddenPath = ""
     if descriptor < 0, [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) {
@@ -44,6 +41,13 @@ final class NewFile: Sendable {
     guard descriptor >= 0 else { throw Self.failure(Errno(rawValue: errno), path) }
     self.descriptor = descriptor
     self.hiddenPath = hiddenPath
+  }
+
+  /// What a path leads to: a symbolic link stays, and what it leads to is replaced.
+  static func target(of path: String) -> String {
+    guard let buffer = realpath(path, nil) else { return path }
+    defer { free(buffer) }
+    return String(cString: buffer)
   }
 
   deinit {
@@ -72,6 +76,8 @@ final class NewFile: Sendable {
   ///
   /// - Throws: `JobError`; what had the name still has it, or the file has it and may lose it with the power.
   func publish() throws(JobError) {
+    // Somebody may have put something of value there meanwhile.
+    try Replaceable.check(path)
     var source = hiddenPath
     if source.isEmpty {
       // Nothing can take the place of a file in one step but a file with a name.
@@ -92,29 +98,8 @@ final class NewFile: Sendable {
     }
   }
 
-  /// Saves users from a slip of the tab key: nothing of value goes for a device state.
-  private static func checkReplaceable(_ path: String) throws(JobError) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR: throw failure(.isDirectory, path)
-    default:
-      throw JobError(.conflict, "\(path) is no regular file, and is not replaced by one")
-    }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure(Errno(rawValue: errno), path) }
-    defer { close(descriptor) }
-    var start = [UInt8](repeating: 0, count: Self.imageMagic.count)
-    if pread(descriptor, &start, start.count, 0) == start.count, start == Self.imageMagic {
-      throw JobError(
-        .conflict,
-        "\(path) is a qcow2 image, and is not replaced. Name another file, or remove it first")
-    }
-  }
-
   /// A file that cannot be written, with the kind that the cause has.
-  private static func failure(_ cause: Errno, _ path: String) -> JobError {
+  static func failure(_ cause: Errno, _ path: String) -> JobError {
     let kind = JobError(.system(cause, cannot: "create it", path: path)).kind
     return .cannotOpen(path, cause, kind)
   }

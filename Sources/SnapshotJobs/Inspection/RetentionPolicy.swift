@@ -38,12 +38,12 @@ public struct RetentionPolicy: Sendable, Hashable {
   /// Decides on each tag.
   ///
   /// - Parameters:
-  ///   - snapshots: oldest first.
-  ///   - isOwn: whether a device's snapshot of a tag is one that snapjob made.
+  ///   - snapshots: those first that were taken first.
+  ///   - isOwn: whether a snapshot is one that snapjob made.
   /// - Returns: one verdict for each, in the same order.
   public func verdicts(
     on snapshots: [SnapshotListing],
-    isOwn: (_ tag: String, _ device: SnapshotListing.Device) -> Bool
+    isOwn: (SnapshotKey) -> Bool
   ) -> [Verdict] {
     let objections = snapshots.map { objection(to: $0, isOwn) }
     let candidates = snapshots.indices.filter { objections[$0] == nil }
@@ -65,9 +65,9 @@ public struct RetentionPolicy: Sendable, Hashable {
 
   /// Why the policy does not concern a tag; nil if it does.
   private func objection(
-    to snapshot: SnapshotListing, _ isOwn: (String, SnapshotListing.Device) -> Bool
+    to snapshot: SnapshotListing, _ isOwn: (SnapshotKey) -> Bool
   ) -> String? {
-    let foreign = snapshot.devices.filter { !isOwn(snapshot.tag, $0) }
+    let foreign = snapshot.devices.filter { !isOwn(snapshot.key(of: $0)) }
     if !foreign.isEmpty {
       let isAll = foreign.count == snapshot.devices.count
       let place = isAll ? "" : " on " + foreign.map(\.node.description).joined(separator: ", ")

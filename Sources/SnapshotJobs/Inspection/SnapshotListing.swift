@@ -28,8 +28,8 @@ public struct SnapshotListing: Sendable, Hashable {
     fileprivate var date: (Int64, UInt32) { (dateSeconds, dateNanoseconds) }
   }
 
-  /// The tag.
-  public let tag: String
+  /// The tag, as the images have it.
+  public let tagBytes: [UInt8]
   /// The earliest date of its snapshots, in seconds since the epoch.
   public let dateSeconds: Int64
   /// The snapshots of that tag, in the order of the machine's nodes.
@@ -38,6 +38,9 @@ public struct SnapshotListing: Sendable, Hashable {
   public let isComplete: Bool
   /// The covered nodes that lack it.
   public var missingNodes: [NodeName] = []
+
+  /// The tag for people: what is no UTF-8 in it is replaced.
+  public var tag: String { String(decoding: tagBytes, as: UTF8.self) }
 
   /// The room that it takes on all nodes together; nil if that was not asked for.
   public var space: SnapshotSpace? {
@@ -54,7 +57,19 @@ public struct SnapshotListing: Sendable, Hashable {
     return (left.lowestID, left.tag) < (right.lowestID, right.tag)
   }
 
-  private var firstDate: (Int64, UInt32) { devices.map(\.date).min(by: <) ?? (dateSeconds, 0) }
+  /// What tells the snapshot of a device from all others.
+  public func key(of device: Device) -> SnapshotKey {
+    SnapshotKey(
+      tag: tagBytes, id: device.id, seconds: device.dateSeconds,
+      nanoseconds: device.dateNanoseconds)
+  }
+
+  /// Whether it was taken before another one, which counts as of this date.
+  func wasTaken(before date: (Int64, UInt32), _ other: SnapshotListing) -> Bool {
+    firstDate == date ? lowestID < other.lowestID : firstDate < date
+  }
+
+  var firstDate: (Int64, UInt32) { devices.map(\.date).min(by: <) ?? (dateSeconds, 0) }
 
   private var lowestID: UInt64 { devices.compactMap { UInt64($0.id) }.min() ?? .max }
 }
@@ -100,7 +115,7 @@ extension Machine {
     let listings = found.map { tag, devices in
       let counts = covered.map { node in devices.count { $0.node == node.name } }
       return SnapshotListing(
-        tag: String(decoding: tag, as: UTF8.self),
+        tagBytes: tag,
         dateSeconds: devices.map(\.dateSeconds).min() ?? 0, devices: devices,
         isComplete: counts.allSatisfy { $0 == 1 },
         missingNodes: zip(covered, counts).filter { $0.1 == 0 && !unread.contains($0.0) }

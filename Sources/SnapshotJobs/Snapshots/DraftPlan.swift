@@ -8,8 +8,6 @@ struct DraftPlan {
   private(set) var drafts: [ImageDraft?] = []
   /// What happens to each member, as a sentence.
   private(set) var actions: [String] = []
-  /// When the snapshots that are taken were taken; nil if none is.
-  private(set) var takenDate: ImageDraft.SnapshotDate?
   /// For a delete, the tags that are there; nil otherwise.
   private(set) var deletedTags: [String]?
   /// Sentences for the user.
@@ -191,7 +189,6 @@ struct DraftPlan {
   }
 
   private mutating func take(at moment: SnapshotMoment) {
-    takenDate = moment.date
     if let remark = moment.remark { remarks.append(remark) }
   }
 

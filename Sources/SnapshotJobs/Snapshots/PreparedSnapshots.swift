@@ -17,7 +17,6 @@ struct PreparedSnapshots: PreparedWork {
   /// The images that change.
   let members: [Member]
   private let locked: OpenImages
-  private let takenDate: ImageDraft.SnapshotDate?
   private let deletedTags: [String]?
   private let remarks: [String]
   private var bitmaps: [TransferredBitmap]?
@@ -26,7 +25,6 @@ struct PreparedSnapshots: PreparedWork {
   init(_ members: [Member], locked: OpenImages, plan: DraftPlan) {
     self.members = members
     self.locked = locked
-    takenDate = plan.takenDate
     deletedTags = plan.deletedTags
     remarks = plan.remarks
   }
@@ -34,7 +32,6 @@ struct PreparedSnapshots: PreparedWork {
   init(_ members: [Member], locked: OpenImages, plan: ImageActionPlan) {
     self.members = members
     self.locked = locked
-    takenDate = nil
     deletedTags = nil
     remarks = []
   }
@@ -45,7 +42,6 @@ struct PreparedSnapshots: PreparedWork {
   ) {
     self.members = members
     self.locked = locked
-    takenDate = nil
     deletedTags = nil
     self.remarks = remarks
     self.bitmaps = bitmaps
@@ -57,7 +53,6 @@ struct PreparedSnapshots: PreparedWork {
   ) {
     self.members = members
     self.locked = locked
-    takenDate = nil
     deletedTags = nil
     self.remarks = remarks
     self.staged = staged
@@ -104,9 +99,9 @@ struct PreparedSnapshots: PreparedWork {
     defer { locked.unlock() }
     var result = SnapshotResult(
       bytesWritten: 0, bytesFreed: 0, changedNodes: members.map(\.node.name.description),
-      takenSnapshots: takenDate.map { date in
-        members.map { TakenSnapshot(on: $0.node, date: date) }
-      } ?? [],
+      takenSnapshots: members.flatMap { member in
+        member.prepared.madeSnapshots.map { TakenSnapshot($0, on: member.node) }
+      },
       deletedTags: deletedTags, remarks: remarks)
     result.bitmaps = bitmaps
     for member in members {

@@ -64,6 +64,15 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
 }
 
 extension SnapshotRequest {
+  /// The tag of the snapshot that this request makes; nil if it makes none.
+  public var savedTag: String? {
+    switch operation {
+    case .save: tag
+    case .load: saveCurrent
+    case .delete: nil
+    }
+  }
+
   /// The changes of bitmaps that are committed with the job, on the devices that it still has.
   var bitmapActions: (earlier: [BitmapAction], later: [BitmapAction]) {
     let here = { (actions: [BitmapAction]?) in

@@ -10,6 +10,7 @@ struct House {
   let machines = MemoryMachines()
   let images = MemoryImages()
   let catalog = MemoryCatalog()
+  let makers = MemoryMakers()
   let services: MonitorServices
   let monitor: Monitor
 
@@ -22,7 +23,8 @@ struct House {
   ) {
     let runner = JobRunner(store: jobs, committer: MemoryCommitter())
     services = MonitorServices(
-      runner: runner, machines: machines, history: jobs, catalog: catalog, images: images,
+      runner: runner, machines: machines, makers: makers, history: jobs, catalog: catalog,
+      images: images,
       channels: MemoryChannels(),
       recovery: Recovery(log: commits, runner: runner), busyPatience: busyPatience,
       onWait: onWait, version: "1.2.3")

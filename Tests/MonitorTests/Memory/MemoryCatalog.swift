@@ -11,6 +11,7 @@ final class MemoryCatalog: CatalogMaintenance {
 
   var path: String { "/catalog.sqlite" }
 
+  func owns(_ path: String) -> Bool { path == self.path }
   func check() throws(JobError) -> [String] { ["a row is missing"] }
   func backup(to path: String) throws(JobError) {
     copies.withLock { copies in copies.append(path) }

@@ -27,7 +27,7 @@ final class FakeDoor: Door {
   private let served = Mutex<[QMPService.Plan]>([])
 
   func service(
-    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+    _ request: DoorRequest, plan: QMPService.Plan, guests: QMPService.Guests
   ) async throws(QMPError) -> OpenService {
     opened.withLock { $0.append(request) }
     if let failure { throw failure }

@@ -8,10 +8,10 @@ import Testing
     _ tag: String, on nodes: [String] = ["disk0", "disk1"], missing: [String] = []
   ) throws -> SnapshotListing {
     SnapshotListing(
-      tag: tag, dateSeconds: 0,
+      tagBytes: Array(tag.utf8), dateSeconds: 0,
       devices: try nodes.map {
         SnapshotListing.Device(
-          node: try NodeName($0), id: "1", vmStateSize: 0, diskSize: 0, dateSeconds: 0,
+          node: try NodeName($0), id: $0, vmStateSize: 0, diskSize: 0, dateSeconds: 0,
           vmClockNanoseconds: 0)
       }, isComplete: missing.isEmpty, missingNodes: try missing.map { try NodeName($0) })
   }
@@ -20,8 +20,9 @@ import Testing
     _ match: String, keep: Int, _ snapshots: [SnapshotListing], foreign: [String: String] = [:]
   ) throws -> [String] {
     try RetentionPolicy(match: match, keepLast: keep)
-      .verdicts(on: snapshots) { tag, device in
-        foreign[tag].map { $0 != "all" && $0 != device.node.description } ?? true
+      .verdicts(on: snapshots) { key in
+        foreign[String(decoding: key.tag, as: UTF8.self)].map { $0 != "all" && $0 != key.id }
+          ?? true
       }
       .map { "\($0.isKept ? "keep" : "remove") \($0.tag): \($0.reason)" }
   }

@@ -1,0 +1,109 @@
+import Glibc
+import Jobs
+import SnapshotJobs
+
+/// The files that a client may name.
+///
+/// Names are followed to what they lead to first, so that no symbolic link leads out of a directory.
+struct NamedFiles: Sendable, Hashable {
+  /// The directories below which they are, without symbolic links; nil for everywhere.
+  let directories: [String]?
+
+  /// Any file.
+  static let all = NamedFiles(directories: nil)
+
+  /// The path to use for a name.
+  ///
+  /// - Parameter path: absolute.
+  /// - Returns: what the name leads to where that matters, else the path itself.
+  /// - Throws: `JobError` (permission) for what is elsewhere, and for what cannot be followed.
+  func admit(_ path: String) throws(JobError) -> String {
+    guard let directories else { return path }
+    if let real = ImagePath.followed(path),
+      directories.contains(where: { $0 == "/" || real.hasPrefix($0 + "/") })
+    {
+      return real
+    }
+    throw JobError(
+      .permission,
+      "\(path): clients of another user than the server's name files below its directories for them only. "
+        + "Allow one: snapjob serve --files DIR")
+  }
+}
+
+extension CommandContext {
+  /// The absolute path of a file that a client names.
+  ///
+  /// - Throws: `JobError`: permission if the client may not name it; a conflict for the catalog's own files, which are
+  ///   not even to be opened: SQLite's locks on them would go with the descriptor.
+  func path(_ name: String) throws(JobError) -> String {
+    let path = try files.admit(try ImagePath.absolute(name))
+    guard !services.catalog.owns(path) else {
+      throw JobError(
+        .conflict, "\(path) belongs to snapjob's catalog, and nothing else. Name another file")
+    }
+    return path
+  }
+
+  /// The same of a file that is to be written.
+  ///
+  /// - Throws: as ``path(_:)``, and a conflict for what a node of any machine names, whatever is in it.
+  func outputPath(_ name: String) throws(JobError) -> String {
+    let path = try path(name)
+    for machine in try services.machines.machines() + [try? machine()].compactMap(\.self) {
+      for node in machine.nodes where ImagePath.areSame(node.path, path) {
+        let owner = machine.name.map { " of machine \($0)" } ?? ""
+        throw JobError(
+          .conflict,
+          "\(path) is node '\(node.name)'\(owner), and is not replaced. Name another file")
+      }
+    }
+    return path
+  }
+
+  /// Where a machine's monitor listens, as a client names it.
+  func monitorAddress(_ address: String) throws(JobError) -> String {
+    guard files.directories != nil, address.hasPrefix("unix:") else { return address }
+    return "unix:\(try path(String(address.dropFirst("unix:".count))))"
+  }
+
+  /// An address as a client names it, whose file or socket it may name.
+  func address(_ uri: String) throws(JobError) -> MigrationAddress {
+    switch try MigrationAddress(uri) {
+    case .file(let path): .file(path: try self.path(path))
+    case .unix(let path): .unix(path: try self.path(path))
+    case .tcp(let host, let port): .tcp(host: host, port: port)
+    }
+  }
+}
+
+extension ImagePath {
+  /// A path without symbolic links; what is not there is looked for in its directory. Nil if that is not there either.
+  static func followed(_ path: String) -> String? {
+    if let real = resolved(path) { return real }
+    guard let slash = path.lastIndex(of: "/") else { return nil }
+    let name = path[path.index(after: slash)...]
+    // A link that leads nowhere would be followed when the file is made.
+    var status = stat()
+    guard lstat(path, &status) != 0, name != "..",
+      let directory = resolved(slash == path.startIndex ? "/" : String(path[..<slash]))
+    else { return nil }
+    return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+  }
+
+  /// Whether two paths lead to one file, or would.
+  static func areSame(_ one: String, _ other: String) -> Bool {
+    if one == other { return true }
+    var (first, second) = (stat(), stat())
+    guard stat(one, &first) == 0, stat(other, &second) == 0 else {
+      return followed(one) != nil && followed(one) == followed(other)
+    }
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+  }
+
+  private static func resolved(_ path: String) -> String? {
+    guard let buffer = realpath(path, nil) else { return nil }
+    defer { free(buffer) }
+    return String(cString: buffer)
+  }
+}
