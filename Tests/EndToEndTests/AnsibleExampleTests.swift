@@ -76,9 +76,9 @@ import Testing
     let before = try program.digests()
     let good = try play(write(3, at: 0), "--check")
     #expect(good.status == 0 && good.changed == 0, "\(good.text)")
-    let bad = try play("- ansible.builtin.fail: {msg: no}\n", "--check")
+    let bad = try play("- ansible.builtin.fail: {msg: boom}\n", "--check")
     #expect(bad.status != 0 && bad.changed == 0, "\(bad.text)")
-    #expect(bad.text.contains("The upgrade of vm1 failed at 'upgrade.yaml': no."))
+    #expect(bad.text.contains("The upgrade of vm1 failed at 'upgrade.yaml': boom."))
     #expect(try program.digests() == before)
     #expect(try bench.tags() == [[], []])
   }
