@@ -15,6 +15,7 @@ import Testing
       - hosts: localhost
         connection: local
         gather_facts: false
+        vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
         tasks:
           - ansible.builtin.include_tasks: ansible-upgrade.yaml
             vars:
