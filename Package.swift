@@ -163,7 +163,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SnapjobCLI", "DemoDisk", "FollowJob", "Qcow2", "TestOracles", system, "Yams",
+        "SnapjobCLI", "DemoDisk", "FollowJob", "Qcow2", "TestOracles", system,
       ],
       swiftSettings: house),
   ]

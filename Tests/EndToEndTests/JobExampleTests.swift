@@ -1,6 +1,5 @@
 import TestOracles
 import Testing
-import Yams
 
 /// The files of `jobs/` and `packaging/`, run as their readers run them.
 @Suite("Examples") struct JobExampleTests {
@@ -35,20 +34,63 @@ import Yams
     }
   }
 
-  @Test("an upgrade is undone, and what it did is kept")
-  func upgrade() throws {
+  @Test(
+    "an upgrade is undone and what it did is kept, of a running machine as well",
+    arguments: [false, true])
+  func upgrade(isRunning: Bool) throws {
     let disk = program.path("web01-root.qcow2")
     try QemuIO.write(1, at: 0, length: 65536, in: disk)
-    try program.run("run", "before-upgrade.yaml")
-    try program.run("run", "before-upgrade.yaml")
     let before = try QemuImg.contentDigest(disk)
-    try QemuIO.write(2, at: 0, length: 65536, in: disk)
+    let vm = isRunning ? try startMachine() : nil
+    try program.run("run", "before-upgrade.yaml")
+    if isRunning {
+      try program.run("-m", "web01", "qmp", "human-monitor-command", Examples.guestWrite(2, at: 0))
+    } else {
+      try QemuIO.write(2, at: 0, length: 65536, in: disk)
+    }
+    // Another upgrade, while the first one is not over: the way back stays the one that it was.
+    #expect(try program.attempt(["run", "before-upgrade.yaml"]).status == 5)
     try program.run("run", "undo-upgrade.yaml")
-    #expect(try QemuImg.contentDigest(disk) == before)
+    try vm?.quit()
+
     let names = try tags("web01-root")
-    #expect(names.count == 2 && names.contains { $0.hasPrefix("failed-upgrade-2") })
+    #expect(names.count == 2 && names.first == "before-upgrade")
+    let failed = try #require(names.last)
+    #expect(failed.hasPrefix("failed-upgrade-2"))
     #expect(try tags("web01-data") == names)
+    #expect(try QemuImg.contentDigest(disk) == before)
+    #expect(try QemuImg.contentDigest(disk, snapshot: failed) != before)
     #expect(try QemuImg.check(disk).isClean)
+  }
+
+  @Test("after an upgrade its snapshot goes and the next can begin; others' snapshots stay")
+  func upgradeOver() throws {
+    try program.run("run", "before-upgrade.yaml")
+    try program.run("run", "undo-upgrade.yaml")
+    let others = ["failed-upgrade-mine", "before-upgrade-mine"]
+    for tag in others { try program.run("-m", "web01", "save", "--tag", tag) }
+    for number in 1...2 {
+      try program.run("-m", "web01", "save", "--tag", "failed-upgrade-2026-01-01-00000\(number)")
+    }
+    let failed = try tags("web01-root").filter { $0.hasPrefix("failed-upgrade-2") }
+    try program.run("run", "after-upgrade.yaml")
+    try program.run("run", "after-upgrade.yaml")
+    #expect(try Set(tags("web01-root")) == Set(others + failed.suffix(2)))
+    try program.run("run", "before-upgrade.yaml")
+    for disk in ["web01-root", "web01-data"] {
+      #expect(try tags(disk).contains("before-upgrade"))
+      #expect(try QemuImg.check(program.path("\(disk).qcow2")).isClean)
+    }
+  }
+
+  /// Starts web01 in QEMU and registers it.
+  private func startMachine() throws -> QemuVM {
+    let monitor = "unix:\(program.path("web01.qmp"))"
+    let vm = try QemuVM(
+      ["root", "data"].map { .init($0, program.path("web01-\($0).qcow2")) }, isRunning: true,
+      arguments: ["-qmp", "\(monitor),server=on,wait=off"])
+    try program.run("machine", "add", "web01", "--qmp", monitor)
+    return vm
   }
 
   @Test("two machines are saved as one")
@@ -120,34 +162,6 @@ import Yams
     #expect(try QemuImg.check(disk).isClean)
   }
 
-  @Test("the command lines of the Ansible tasks save, and go back")
-  func ansible() throws {
-    try program.run("machine", "add", "web01", "--disk", "web01-root.qcow2")
-    let text = try Command.run("cat", [Examples.path("jobs/ansible-upgrade.yaml")]).text
-    let commands = try #require(try Yams.compose(yaml: text)).commandLines
-    #expect(commands.count == 2)
-    for command in commands {
-      let words = command.map { word in
-        word.replacing("{{ snapjob_machine }}", with: "web01")
-          .replacing("{{ snapjob_tag }}", with: "before")
-      }
-      #expect(words.first == "snapjob")
-      let result = try program.attempt(Array(words.dropFirst()))
-      #expect(result.status == 0, "\(result.failure())")
-    }
-    #expect(try tags("web01-root") == ["before", "before-failed"])
-    guard (try? Command.attempt("sh", ["-c", "command -v ansible-playbook"]).status) == 0 else {
-      print("left out: ansible-playbook is not here")
-      return
-    }
-    let playbook = "- hosts: localhost\n  tasks:\n    - include_tasks: ansible-upgrade.yaml\n"
-    try Command.run(
-      "sh", ["-c", "cat > play.yaml"], input: Array(playbook.utf8),
-      directory: program.directory.path)
-    try Command.run(
-      "ansible-playbook", ["--syntax-check", "play.yaml"], directory: program.directory.path)
-  }
-
   @Test("systemd finds nothing wrong with the units")
   func units() throws {
     guard (try? Command.attempt("systemd-analyze", ["--version"]).status) == 0 else {
@@ -168,20 +182,5 @@ import Yams
       SYSTEMD_UNIT_PATH=$PWD: exec systemd-analyze verify --man=no $units
       """, Examples.root)
     #expect(result.status == 0 && result.standardError.isEmpty, "\(result.failure())")
-  }
-}
-
-extension Node {
-  /// The values of every `argv` in it.
-  fileprivate var commandLines: [[String]] {
-    switch self {
-    case .mapping(let pairs):
-      pairs.flatMap { key, value in
-        key.string == "argv"
-          ? [value.sequence?.compactMap(\.string) ?? []] : value.commandLines
-      }
-    case .sequence(let nodes): nodes.flatMap(\.commandLines)
-    default: []
-    }
   }
 }
