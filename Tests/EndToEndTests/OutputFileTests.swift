@@ -48,7 +48,7 @@ import Testing
     #expect(result.status == (name == "dir" ? 1 : 5), "\(result.standardError)")
     #expect(result.standardError.contains(problem), "\(result.standardError)")
     #expect(try program.run("machine", "list").status == 0)
-    if isThere, !name.hasPrefix("catalog") { #expect(try digest(name) == before) }
+    if isThere, !problem.contains("catalog") { #expect(try digest(name) == before) }
     #expect(program.exists(name) == (isThere || name == "dir"))
   }
 
@@ -64,9 +64,13 @@ import Testing
   @Test func `a file that QEMU has locked stays, even if it is empty`() throws {
     try program.shell(": > held")
     let vm = try QemuVM(
-      [], arguments: ["-blockdev", "driver=file,node-name=f,filename=\(program.path("held"))"])
+      [],
+      arguments: [
+        "-blockdev", "driver=file,node-name=f,filename=\(program.path("held"))", "-device",
+        "virtio-blk-pci,drive=f",
+      ])
     let result = try program.attempt(["devices", "save", "held"])
-    #expect(result.status == 3)
+    #expect(result.status == 6)
     #expect(result.standardError.contains("is locked by another program"))
     #expect(try program.shell("stat -c %s held").text == "0\n")
     try vm.quit()
@@ -84,12 +88,13 @@ import Testing
     #expect(try program.shell("test -c /dev/null").status == 0)
     try program.run("bitmap", "add", "disk0", "b0")
     let sent = try program.shell(
-      "cat pipe > sent & snapjob bitmap send file:\(program.path("pipe")) -q && wait && head -c 4 sent"
+      "timeout 60 cat pipe > sent & snapjob bitmap send --to file:\(program.path("pipe")) -q && wait && head -c 4 sent"
     )
     #expect(sent.text.hasSuffix("QEVM"), "\(sent.standardError)")
-    #expect(try program.attempt(["bitmap", "send", "file:\(program.path("sent"))"]).status == 5)
+    #expect(
+      try program.attempt(["bitmap", "send", "--to", "file:\(program.path("sent"))"]).status == 5)
     let copied = try program.shell(
-      "cat pipe > copy & snapjob catalog backup pipe -q && wait && head -c 15 copy")
+      "timeout 60 cat pipe > copy & snapjob catalog backup pipe -q && wait && head -c 15 copy")
     #expect(copied.text == "SQLite format 3", "\(copied.standardError)")
     #expect(try program.shell("snapjob --catalog \"$PWD/copy\" machine list").status == 0)
   }
@@ -107,7 +112,8 @@ import Testing
     try program.run("catalog", "backup", "copy")
     let machines = try program.shell("snapjob --catalog \"$PWD/copy\" machine list").text
     #expect(machines.contains("later"))
-    // Now it is a catalog in use, with a directory of locks.
+    // From now on it is a catalog in use, with a directory of locks.
+    try program.shell("snapjob --catalog \"$PWD/copy\" save --tag t --file disk0.qcow2 -q")
     for (name, text) in [
       ("copy", "catalog in use"), ("catalog/catalog.sqlite", "belongs to snapjob's catalog"),
       ("disk0.qcow2", "is node 'disk0'"), ("foreign", "no copy of a catalog"),
@@ -131,7 +137,7 @@ import Testing
       #expect(text.contains("belongs to snapjob's catalog"))
     }
     let check = try client.execute("x-snapjob-check", #"{"targets": ["\#(catalog)"]}"#)
-    #expect("\(check)".contains("belongs to snapjob's catalog"))
+    #expect("\(check)".contains("belongs to snapjob"))
     _ = try client.execute("query-jobs")
     server.send(signal: SIGTERM)
     #expect(server.wait() == 0)
