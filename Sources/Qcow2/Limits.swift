@@ -14,6 +14,8 @@ enum Limits {
   static let snapshotExtraDataByteCount = 1024
   /// QEMU's length of a backing file name (block/qcow2.c).
   static let backingFileNameByteCount = 1023
+  /// QEMU's `backing_format` without its terminating zero (block/block_int-common.h).
+  static let backingFormatByteCount = 15
   /// `QCOW_MAX_CLUSTER_OFFSET`: host offsets have 56 bits.
   static let hostOffset: UInt64 = (1 << 56) - 1
   /// Refcounts are kept in 31 bits in memory; a larger stored value cannot be right, since no cluster
