@@ -84,7 +84,9 @@ extension ImageDraft {
       offset, words, range in
       let delta = deltas[offset.bytes] ?? 0
       try map.add(delta, to: geometry.cluster(at: offset))
-      if try Self.count(words[range], delta, geometry, &map, structures) { copied.insert(offset.bytes) }
+      if try Self.count(words[range], delta, geometry, &map, structures) {
+        copied.insert(offset.bytes)
+      }
       try checkpoint(Int64(geometry.clusterSize))
     }
     refcounts = map
@@ -102,7 +104,8 @@ extension ImageDraft {
     func add(to cluster: HostCluster) throws(Qcow2Error) {
       if let structures, structures.contains(cluster), let use = structures[cluster] {
         throw .corrupt(
-          "guest data lie on \(use.name); run snapjob check", at: geometry.offset(of: cluster).bytes)
+          "guest data lie on \(use.name); run snapjob check", at: geometry.offset(of: cluster).bytes
+        )
       }
       try refcounts.add(delta, to: cluster)
     }

@@ -22,13 +22,16 @@ import Testing
       case .snapshotL1: return image.table.entries[1].l1TableOffset.bytes
       case .snapshotTable: return header.snapshotsOffset.bytes
       case .activeL2: return try image.readActiveL1()[0] & TableEntry.offsetMask
-      case .snapshotL2: return try image.readL1(of: image.table.entries[1])[0] & TableEntry.offsetMask
+      case .snapshotL2:
+        return try image.readL1(of: image.table.entries[1])[0] & TableEntry.offsetMask
       case .bitmapDirectory:
         return try #require(try image.area.bitmapsExtension()).directoryOffset.bytes
       case .bitmapTable: return image.bitmapEntries[0].tableOffset.bytes
       case .bitmapData:
-        return try #require(try BitmapTable(of: image.bitmapEntries[0], in: image).dataOffsets.first)
-          .bytes
+        return try #require(
+          try BitmapTable(of: image.bitmapEntries[0], in: image).dataOffsets.first
+        )
+        .bytes
       }
     }
   }
@@ -101,7 +104,9 @@ import Testing
     try image.commit(change.make)
   }
 
-  @Test("A change of an image whose L1 entry leads to a structure is refused", arguments: Change.allCases)
+  @Test(
+    "A change of an image whose L1 entry leads to a structure is refused",
+    arguments: Change.allCases)
   func table(change: Change) throws {
     let image = try makeImage()
     let opened = try image.open()
