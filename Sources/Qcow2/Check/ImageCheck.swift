@@ -49,6 +49,8 @@ struct ImageCheck {
 
   var geometry: ClusterGeometry { image.geometry }
 
+  /// Bytes of the L1 tables that were counted.
+  var l1ByteCount: Int64 = 0
   /// Told the bytes of tables that will be read.
   let foresee: (Int64) -> Void
 

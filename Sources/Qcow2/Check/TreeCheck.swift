@@ -47,6 +47,11 @@ extension ImageCheck {
     _ checkpoint: Checkpoint
   ) throws {
     guard entryCount > 0 else { return }
+    l1ByteCount += Int64(entryCount * 8)
+    guard l1ByteCount <= image.fileLength + Int64(Limits.spareL1ByteCount) else {
+      throw Qcow2Error.overLimit(
+        "the L1 tables claim more than the file has; restore the image from a backup")
+    }
     foresee(Int64(entryCount * 8))
     count(offset.bytes, byteCount: UInt64(entryCount) * 8)
     guard offset.bytes < UInt64(image.fileLength) else {

@@ -9,6 +9,8 @@ public struct ImageVerification {
   private var scan: ContentScan
   private var placement: TreePlacement
   private var digests: [DigestKey: String] = [:]
+  /// Bytes of the L1 tables that were read.
+  private var l1ByteCount: Int64 = 0
 
   /// What a disk's digest follows from.
   private struct DigestKey: Hashable {
@@ -63,6 +65,10 @@ public struct ImageVerification {
     var problems = ContentProblems()
     let l1: [UInt64]
     do throws(Qcow2Error) {
+      l1ByteCount += Int64(entry?.l1Size ?? image.header.l1Size) * 8
+      guard l1ByteCount <= image.fileLength + Int64(Limits.spareL1ByteCount) else {
+        throw .overLimit("not read: the L1 tables claim more than the file has")
+      }
       let words = if let entry { try image.readL1(of: entry) } else { try image.readActiveL1() }
       l1 = words.map { $0 & TableEntry.offsetMask }
     } catch {

@@ -68,7 +68,7 @@ private struct Mutation: Sendable, CustomTestStringConvertible {
     header("an L1 table without entries", UInt32(0), at: 36),
     header("an L1 table that is too large", UInt32(0x7fff_ffff), at: 36),
     header("an L1 table off its cluster", UInt64(512), at: 40),
-    header("an L1 table behind all offsets", UInt64(0x7fff_ffff_ffff_f000), at: 40),
+    header("an L1 table behind all offsets", UInt64(1) << 63, at: 40),
     header("a refcount table off its cluster", UInt64(512), at: 48),
     header("a refcount table that is too large", UInt32(4096), at: 56),
     header("too many snapshots", UInt32(65537), at: 60),
