@@ -6,6 +6,9 @@ enum Limits {
   static let refcountTableByteCount = 8 << 20
   /// QEMU's `QCOW_MAX_L1_SIZE`; also of a snapshot's L1.
   static let l1ByteCount = 32 << 20
+  /// What all L1 tables of an image may claim beyond the length of its file before a check or a verification gives
+  /// up. Ours: 65536 tables that lie on each other would be read for hours.
+  static let spareL1ByteCount = 64 * l1ByteCount
   /// QEMU's `QCOW_MAX_SNAPSHOTS`.
   static let snapshotCount = 65536
   /// QEMU's `QCOW_MAX_SNAPSHOTS_SIZE` (1024 bytes for each snapshot).
@@ -14,6 +17,8 @@ enum Limits {
   static let snapshotExtraDataByteCount = 1024
   /// QEMU's length of a backing file name (block/qcow2.c).
   static let backingFileNameByteCount = 1023
+  /// QEMU's `backing_format` without its terminating zero (block/block_int-common.h).
+  static let backingFormatByteCount = 15
   /// `QCOW_MAX_CLUSTER_OFFSET`: host offsets have 56 bits.
   static let hostOffset: UInt64 = (1 << 56) - 1
   /// Refcounts are kept in 31 bits in memory; a larger stored value cannot be right, since no cluster

@@ -57,7 +57,7 @@ import Testing
     let checks = try await monitor.execute("x-snapjob-check", nil).elements
     #expect(checks.map { $0["result"]?["exit-code"] } == [0, 0])
     #expect(try QemuImg.check(new).isClean)
-    let verified = try await monitor.execute("x-snapjob-verify", nil).elements
+    let verified = try await monitor.execute("x-snapjob-verify", ["digest": true]).elements
     #expect(verified.map { $0["exit-code"] } == [0, 0])
     let states = verified.last?["states"]?.elements ?? []
     #expect(states.map { $0["tag"] } == [.null, "clean"])

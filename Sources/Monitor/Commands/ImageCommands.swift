@@ -14,6 +14,7 @@ extension CommandTable {
           "repair",
           .enumeration(
             SchemaEnumeration("SnapjobRepairScope", RepairScope.allCases.map(\.rawValue)))),
+        .optional("progress", .boolean),
       ],
       returns: .array(.object(CheckReport.schema))
     ) { arguments, context in
@@ -23,14 +24,19 @@ extension CommandTable {
         targets.map { target in
           if let problem = target.problem { return target.uncheckedJSON(problem) }
           return Result { () throws(Qcow2Error) in
-            try context.services.images.check(target.path, repair: scope)
+            try context.services.images.check(
+              target.path, repair: scope,
+              progress: context.progress(of: "x-snapjob-check", target.name, arguments))
           }.checkJSON(target)
         })
     },
 
     Command(
       "x-snapjob-verify",
-      [.optional("targets", .array(.string)), .optional("tag", .string)],
+      [
+        .optional("targets", .array(.string)), .optional("tag", .string),
+        .optional("digest", .boolean), .optional("progress", .boolean),
+      ],
       returns: .array(.object(VerifyReport.schema))
     ) { arguments, context in
       let targets = try context.imageTargets(arguments.strings(ifPresent: "targets") ?? [])
@@ -40,7 +46,9 @@ extension CommandTable {
         targets.map { target in
           Result { () throws(JobError) in
             if let problem = target.problem { throw problem }
-            return try images.verify(target.path, tag: tag)
+            return try images.verify(
+              target.path, tag: tag, withDigests: arguments.flag("digest"),
+              progress: context.progress(of: "x-snapjob-verify", target.name, arguments))
           }
           .verifyJSON(target, secondReader: images.secondReaderName)
         })

@@ -108,13 +108,14 @@ extension CommandTable {
       "x-snapjob-diff",
       [
         .required("from", .string), .optional("to", .string),
-        .optional("devices", .array(.string)),
+        .optional("devices", .array(.string)), .optional("progress", .boolean),
       ],
       returns: .array(.object(DiskDifferences.rangeSchema))
     ) { arguments, context in
       let disks = try context.services.images.differences(
         on: try context.machine(), from: try arguments.string("from"),
-        to: arguments.string(ifPresent: "to"), devices: arguments.strings(ifPresent: "devices"))
+        to: arguments.string(ifPresent: "to"), devices: arguments.strings(ifPresent: "devices"),
+        progress: context.progress(of: "x-snapjob-diff", nil, arguments))
       return .array(disks.flatMap(\.json))
     },
   ]

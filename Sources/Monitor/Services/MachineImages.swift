@@ -18,7 +18,8 @@ public protocol MachineImages: Sendable {
 
   /// Where disks may differ between two tags, or a tag and the active state; nil for the covered nodes.
   func differences(
-    on machine: Machine, from old: String, to new: String?, devices: [String]?
+    on machine: Machine, from old: String, to new: String?, devices: [String]?,
+    progress: InspectionProgress
   ) throws(JobError) -> [DiskDifferences]
 
   /// The work of a snapshot job; nothing is opened yet.
@@ -71,14 +72,18 @@ public protocol MachineImages: Sendable {
   /// Checks an image as `qemu-img check` does, and repairs it first if that is asked for.
   ///
   /// - Throws: `Qcow2Error` if the image cannot be checked or repaired; it is as it was then.
-  func check(_ path: String, repair: RepairScope?) throws(Qcow2Error) -> CheckReport
+  func check(
+    _ path: String, repair: RepairScope?, progress: InspectionProgress
+  ) throws(Qcow2Error) -> CheckReport
 
-  /// The name of the reader that ``verify(_:tag:)`` compares ours with.
+  /// The name of the reader that ``verify(_:tag:withDigests:progress:)`` compares ours with.
   var secondReaderName: String { get }
 
   /// Reads an image's states to their ends, or only the snapshots of a tag, and compares what two
-  /// readers find in the active one.
-  func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport
+  /// readers find in the active one. The states' digests take as long as the disk is large.
+  func verify(
+    _ path: String, tag: String?, withDigests: Bool, progress: InspectionProgress
+  ) throws(JobError) -> VerifyReport
 
   /// Tells what a stored device state consists of, and the fields of one device.
   func inspect(

@@ -42,10 +42,11 @@ public struct StoredImages: MachineImages {
 
   /// Where disks may differ between two points in time.
   public func differences(
-    on machine: Machine, from old: String, to new: String?, devices: [String]?
+    on machine: Machine, from old: String, to new: String?, devices: [String]?,
+    progress: InspectionProgress
   ) throws(JobError) -> [DiskDifferences] {
     try explaining(machine) { () throws(JobError) in
-      try machine.differences(from: old, to: new, on: devices)
+      try machine.differences(from: old, to: new, on: devices, progress: progress)
     }
   }
 
@@ -171,14 +172,14 @@ public struct StoredImages: MachineImages {
 
   /// Checks an image, and repairs it first if that is asked for.
   public func check(
-    _ path: String, repair: RepairScope?
+    _ path: String, repair: RepairScope?, progress: InspectionProgress
   ) throws(Qcow2Error) -> CheckReport {
-    if let repair { return try access.repair(path, repair) }
+    if let repair { return try access.repair(path, repair, progress: progress) }
     do {
       return try Image.open(
         path, for: .check, access: access.files, patience: access.lockPatience,
         onWait: access.onWait
-      ).check()
+      ).check(progress.advance, foresee: progress.foresee)
     } catch let error as Qcow2Error {
       throw error
     } catch {
@@ -190,9 +191,12 @@ public struct StoredImages: MachineImages {
   public var secondReaderName: String { secondReader.name }
 
   /// Verifies an image.
-  public func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport {
+  public func verify(
+    _ path: String, tag: String?, withDigests: Bool, progress: InspectionProgress
+  ) throws(JobError) -> VerifyReport {
     try Verification.run(
-      path: path, tag: tag, second: secondReader, files: access.files,
+      path: path, tag: tag, second: secondReader, withDigests: withDigests, progress: progress,
+      files: access.files,
       patience: access.lockPatience, onWait: access.onWait)
   }
 

@@ -17,6 +17,13 @@ extension Monitor {
           .enumeration(
             SchemaEnumeration("ShutdownCause", ShutdownCause.allCases.map(\.rawValue)))),
       ]),
+    // Bytes done and to do of a command that was given "progress": true.
+    EventSignature(
+      "X_SNAPJOB_PROGRESS",
+      [
+        .required("command", .string), .nullable("target", .string),
+        .required("current", .integer), .required("total", .integer),
+      ]),
   ]
 }
 

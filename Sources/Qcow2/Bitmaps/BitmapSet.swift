@@ -334,8 +334,8 @@ public struct BitmapSet: Sendable {
       && members.contains(where: { $0.loads.contains(PendingLoad(index: index, isRecorded: true)) })
     {
       loads[index].ranges = try TreeComparison(
-        image, from: loads[index].old, to: loads[index].new, checkpoint
-      ).ranges
+        image, from: loads[index].old, to: loads[index].new
+      ) { _ in try checkpoint(0) }.ranges
     }
   }
 

@@ -5,13 +5,17 @@ extension Image {
   /// It follows `qemu-img check`, so that numbers and exit code are the same. The image should have been
   /// opened for ``Purpose/check``, which lets in what is worth checking.
   ///
-  /// - Parameter checkpoint: told how many bytes of tables were read; what it throws ends the check.
+  /// - Parameters:
+  ///   - checkpoint: told how many bytes of tables were read; what it throws ends the check.
+  ///   - foresee: told how many will be.
   /// - Returns: what was found.
   /// - Throws: ``Qcow2Error`` with the path if the file cannot be read, or is too large to be checked
   ///   (exit code 1); what the checkpoint throws.
-  public func check(_ checkpoint: Checkpoint = { _ in }) throws -> CheckReport {
+  public func check(
+    _ checkpoint: Checkpoint = { _ in }, foresee: @escaping (Int64) -> Void = { _ in }
+  ) throws -> CheckReport {
     do {
-      var report = try ImageCheck(self, checkpoint).report
+      var report = try ImageCheck(self, checkpoint, foresee: foresee).report
       if hasMarker {
         report.messages.append(
           "Warning: the image has the marker bit of an earlier snapjob. qemu-img check -r would delete its "
@@ -45,14 +49,22 @@ struct ImageCheck {
 
   var geometry: ClusterGeometry { image.geometry }
 
+  /// Bytes of the L1 tables that were counted.
+  var l1ByteCount: Int64 = 0
+  /// Told the bytes of tables that will be read.
+  let foresee: (Int64) -> Void
+
   /// Checks an image.
-  init(_ image: Image, _ checkpoint: Checkpoint) throws {
+  init(
+    _ image: Image, _ checkpoint: Checkpoint, foresee: @escaping (Int64) -> Void = { _ in }
+  ) throws {
+    self.foresee = foresee
     clusterCount = image.geometry.clusterCount(fileLength: image.fileLength)
     guard clusterCount <= Limits.refcountMapClusterCount else {
       throw Qcow2Error.overLimit("the file is too large to be checked")
     }
     self.image = image
-    stored = try StoredRefcounts(image, checkpoint)
+    stored = try StoredRefcounts(image, foresee: foresee, checkpoint)
     references = ReferenceCounts(order: image.geometry.refcountOrder)
     contentReferences = references
     try countContent(checkpoint)
@@ -76,30 +88,10 @@ struct ImageCheck {
         "ERROR snapshot table entry \(index) has \(entry.excessExtraByteCount) bytes of extra "
           + "metadata too much", isMendable: true)
     }
-    try countEncryptionHeader()
+    if let keys = try image.area.luksHeader() {
+      count(keys.offset.bytes, byteCount: keys.byteCount)
+    }
     try countBitmaps(checkpoint)
-  }
-
-  /// The first bytes of a LUKS header.
-  private static let luksMagic = Array("LUKS".utf8) + [0xba, 0xbe]
-
-  /// Counts the LUKS header and its key material, which are never there twice: where they cannot be found,
-  /// everything that nothing else leads to may be them.
-  private mutating func countEncryptionHeader() throws {
-    guard image.header.cryptMethod == 2 else { return }
-    guard let pointer = try image.area.luksHeader() else {
-      findings.failure(
-        "ERROR the image is encrypted by LUKS, and no header extension leads to its keys")
-      return
-    }
-    count(pointer.offset.bytes, byteCount: pointer.byteCount)
-    let start = try image.file.readZeroPadded(
-      byteCount: Self.luksMagic.count, at: Int64(clamping: pointer.offset.bytes))
-    if start != Self.luksMagic {
-      findings.failure(
-        "ERROR no LUKS header is where its header extension says, at offset "
-          + "0x\(hexadecimal(pointer.offset.bytes))")
-    }
   }
 
   /// Counts references to a range of the file.

@@ -19,7 +19,8 @@ extension Image {
   ///
   /// - Parameters:
   ///   - scope: what to mend.
-  ///   - checkpoint: told of progress; what it throws ends the work.
+  ///   - checkpoint: told the bytes that were read or written, of all passes; what it throws ends the work.
+  ///   - foresee: told the bytes of tables that the first check will read.
   ///   - commit: makes a prepared image permanent and gives its space back; called for each pass.
   /// - Returns: what a check finds afterwards, with ``CheckReport/leaksFixed`` and
   ///   ``CheckReport/corruptionsFixed``.
@@ -28,11 +29,11 @@ extension Image {
   /// - Precondition: the image was opened for ``Purpose/repair``.
   public func repair(
     _ scope: RepairScope, _ checkpoint: @escaping Checkpoint = { _ in },
-    commit: (PreparedImage) throws -> Void
+    foresee: @escaping (Int64) -> Void = { _ in }, commit: (PreparedImage) throws -> Void
   ) throws -> CheckReport {
     precondition(purpose == .repair, "an image is repaired under its write locks")
     do {
-      let first = try ImageCheck(self, checkpoint)
+      let first = try ImageCheck(self, checkpoint, foresee: foresee)
       try first.admit(scope)
       var last = first
       // Where a table and data share a cluster, the copy that parts them changes counts again.

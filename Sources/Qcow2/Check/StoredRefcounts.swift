@@ -25,7 +25,13 @@ struct StoredRefcounts {
   private static let offsetMask = ~UInt64(0x1ff)
 
   /// Reads the refcount table and every block that it leads to.
-  init(_ image: Image, _ checkpoint: Checkpoint) throws {
+  ///
+  /// - Parameters:
+  ///   - image: the image.
+  ///   - foresee: told the bytes of blocks that will be read.
+  ///   - checkpoint: told those that were; what it throws ends the work.
+  /// - Throws: ``Qcow2Error`` if the file cannot be read; what the checkpoint throws.
+  init(_ image: Image, foresee: (Int64) -> Void, _ checkpoint: Checkpoint) throws {
     geometry = image.geometry
     let header = image.header
     table = try image.file.readWords(
@@ -41,6 +47,7 @@ struct StoredRefcounts {
         users[offset, default: []].append(index)
       }
     }
+    foresee(Int64(users.count) << Int64(geometry.clusterBits))
     try read(users, image.file, checkpoint)
   }
 

@@ -35,6 +35,7 @@ extension ImageCheck {
     let offsets = uses.keys.sorted().map(HostOffset.init)
     let file = image.file
     let tableByteCount = Int64(geometry.clusterSize)
+    foresee(Int64(offsets.count) * tableByteCount)
     try file.readTables(offsets, geometry: geometry, isZeroPadded: true) { offset, words, range in
       if let use = uses[offset.bytes] { checkL2(words[range], use) }
       try checkpoint(tableByteCount)
@@ -46,6 +47,12 @@ extension ImageCheck {
     _ checkpoint: Checkpoint
   ) throws {
     guard entryCount > 0 else { return }
+    l1ByteCount += Int64(entryCount * 8)
+    guard l1ByteCount <= image.fileLength + Int64(Limits.spareL1ByteCount) else {
+      throw Qcow2Error.overLimit(
+        "the L1 tables claim more than the file has; restore the image from a backup")
+    }
+    foresee(Int64(entryCount * 8))
     count(offset.bytes, byteCount: UInt64(entryCount) * 8)
     guard offset.bytes < UInt64(image.fileLength) else {
       findings.leadsNowhere("an L1 table lies behind the end of the file")

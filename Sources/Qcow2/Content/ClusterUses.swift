@@ -64,6 +64,22 @@ struct ClusterUses: Sendable {
     return ClusterUse(rawValue: pages[page][cluster.index & ((1 << Self.pageBits) - 1)])
   }
 
+  /// Whether the cluster has a use.
+  func contains(_ cluster: HostCluster) -> Bool {
+    let page = cluster.index >> Self.pageBits
+    guard page < pages.count, !pages[page].isEmpty else { return false }
+    return pages[page][cluster.index & ((1 << Self.pageBits) - 1)] != 0
+  }
+
+  /// Calls a body for each cluster that has a use, ascending.
+  func forEach(_ body: (HostCluster) throws(Qcow2Error) -> Void) throws(Qcow2Error) {
+    for page in pages.indices {
+      for index in pages[page].indices where pages[page][index] != 0 {
+        try body(HostCluster(page << Self.pageBits + index))
+      }
+    }
+  }
+
   /// Notes a use of a cluster; the first one stays.
   ///
   /// - Returns: the use that it has already.

@@ -6,13 +6,18 @@ extension GuestReader {
   /// prints for a raw copy.
   ///
   /// Ranges without data are hashed as zeros and not read.
-  public mutating func digest() throws(Qcow2Error) -> String {
+  ///
+  /// - Parameter checkpoint: told the bytes of the disk that were hashed; what it throws ends the work.
+  /// - Returns: the digits.
+  /// - Throws: ``Qcow2Error`` as ``read(into:at:)``; what the checkpoint throws.
+  public mutating func digest(_ checkpoint: Checkpoint = { _ in }) throws -> String {
     var hash = ContentHash()
     var buffer = [UInt8](repeating: 0, count: Self.chunkByteCount)
     var offset: UInt64 = 0
     while offset < size {
       let extent = try extent(at: offset, atMost: UInt64(buffer.count))
       try hashContent(of: extent, into: &hash, &buffer)
+      try checkpoint(Int64(extent.range.upperBound - offset))
       offset = extent.range.upperBound
     }
     return hash.finish()
@@ -25,7 +30,7 @@ extension GuestReader {
   ///   - hash: goes on.
   ///   - buffer: what is read goes here.
   /// - Throws: ``Qcow2Error`` as ``read(into:at:)``.
-  mutating func hashContent(
+  private mutating func hashContent(
     of extent: GuestExtent, into hash: inout ContentHash, _ buffer: inout [UInt8]
   ) throws(Qcow2Error) {
     if extent.kind == .zero || (extent.kind == .unallocated && !hasBackingFile) {

@@ -10,9 +10,11 @@ public struct StateReport: Sendable, Hashable {
   public internal(set) var bytesEncrypted: UInt64 = 0
   /// Bytes of VM state that were read, or are zeros by the tables; its encrypted bytes are not.
   public internal(set) var vmStateBytesRead: UInt64 = 0
-  /// The SHA-256 of the disk as `sha256sum` prints it for a raw copy; nil unless all of it was read and
-  /// nothing is wrong.
+  /// The SHA-256 of the disk as `sha256sum` prints it for a raw copy; nil unless it was asked for, all of
+  /// it was read and nothing is wrong.
   public internal(set) var digest: String?
+  /// Whether a cluster stands for two parts of the state: then nobody knows whose it is.
+  public internal(set) var usesClustersTwice = false
   /// The first problems in the order they were found.
   public internal(set) var problems: [ContentProblem] = []
   /// All problems.

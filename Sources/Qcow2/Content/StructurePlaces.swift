@@ -22,15 +22,20 @@ struct StructurePlaces {
     if header.snapshotCount > 0 {
       note(.snapshotTable, at: header.snapshotsOffset, byteCount: UInt64(image.table.byteCount))
     }
-    note(.activeL1Table, at: header.l1TableOffset, byteCount: UInt64(header.l1Size) * 8)
-    for entry in image.table.entries {
-      note(.snapshotL1Table, at: entry.l1TableOffset, byteCount: UInt64(entry.l1Size) * 8)
+    var l1Tables: [SnapshotEntry?] = []
+    if note(.activeL1Table, at: header.l1TableOffset, byteCount: UInt64(header.l1Size) * 8) {
+      l1Tables.append(nil)
+    }
+    for entry in image.table.entries
+    where note(.snapshotL1Table, at: entry.l1TableOffset, byteCount: UInt64(entry.l1Size) * 8) {
+      l1Tables.append(entry)
     }
     if let pointer = try image.area.luksHeader() {
       note(.luksHeader, at: pointer.offset, byteCount: pointer.byteCount)
     }
     try noteBitmaps()
-    noteL2Tables()
+    // Only those that lie on nothing else: so no more is read than the file has.
+    for entry in l1Tables { noteL2Tables(of: entry) }
   }
 
   private mutating func noteRefcounts() {
@@ -50,21 +55,18 @@ struct StructurePlaces {
       .bitmapDirectory, at: directory.directoryOffset, byteCount: directory.directoryByteCount)
     for bitmap in image.bitmapEntries {
       let count = UInt64(bitmap.tableSize)
-      guard count << UInt64(geometry.clusterBits) <= BitmapLimits.byteCount else { continue }
-      note(.bitmapTable, at: bitmap.tableOffset, byteCount: count * 8)
+      guard count << UInt64(geometry.clusterBits) <= BitmapLimits.byteCount,
+        note(.bitmapTable, at: bitmap.tableOffset, byteCount: count * 8)
+      else { continue }
       let words = try? image.file.readWords(
         count: Int(count), at: bitmap.tableOffset, isZeroPadded: true)
       for word in words ?? [] { noteCluster(.bitmapData, at: word & TableEntry.offsetMask) }
     }
   }
 
-  private mutating func noteL2Tables() {
-    noteL2Tables(of: try? image.readActiveL1())
-    for entry in image.table.entries { noteL2Tables(of: try? image.readL1(of: entry)) }
-  }
-
-  /// Notes what an L1 table leads to; L2 tables may be shared by several.
-  private mutating func noteL2Tables(of l1: [UInt64]?) {
+  /// Notes what a snapshot's L1 table leads to, or the active one; L2 tables may be shared by several.
+  private mutating func noteL2Tables(of entry: SnapshotEntry?) {
+    let l1 = entry.map { try? image.readL1(of: $0) } ?? (try? image.readActiveL1())
     for word in l1 ?? [] { noteCluster(.l2Table, at: word & TableEntry.offsetMask) }
   }
 
@@ -74,11 +76,16 @@ struct StructurePlaces {
     note(use, at: HostOffset(offset), byteCount: UInt64(geometry.clusterSize))
   }
 
-  private mutating func note(_ use: ClusterUse, at offset: HostOffset, byteCount: UInt64) {
-    guard byteCount > 0 else { return }
+  /// Notes a structure.
+  ///
+  /// - Returns: whether it lies inside the file and on nothing else.
+  @discardableResult private mutating func note(
+    _ use: ClusterUse, at offset: HostOffset, byteCount: UInt64
+  ) -> Bool {
+    guard byteCount > 0 else { return true }
     guard let clusters = uses.clusters(at: offset, byteCount: byteCount, geometry) else {
       report("\(use.name) at host offset \(offset) reaches beyond the end of the file")
-      return
+      return false
     }
     for cluster in clusters {
       let old = uses.note(use, of: HostCluster(cluster))
@@ -86,9 +93,10 @@ struct StructurePlaces {
         let place = geometry.offset(of: HostCluster(cluster))
         report(
           "\(use.name) lies on \(old == use ? "another one" : old.name) at host offset \(place)")
-        return
+        return false
       }
     }
+    return true
   }
 
   private mutating func report(_ problem: String) {

@@ -28,11 +28,12 @@ struct TreeComparison {
   ///   - image: the image.
   ///   - old: a state.
   ///   - new: another.
-  ///   - checkpoint: asked after each batch of tables; what it throws ends the work.
+  ///   - checkpoint: told the bytes of tables that were read; what it throws ends the work.
+  ///   - foresee: told those that will be.
   /// - Throws: ``Qcow2Error`` if a table cannot be read or is damaged, or there are too many ranges.
   init(
     _ image: Image, from old: DiskTree, to new: DiskTree,
-    _ checkpoint: @escaping Checkpoint = { _ in }
+    _ checkpoint: @escaping Checkpoint = { _ in }, foresee: (Int64) -> Void = { _ in }
   ) throws {
     self.image = image
     self.checkpoint = checkpoint
@@ -41,29 +42,27 @@ struct TreeComparison {
     hasBackingFile = image.area.backingFileName != nil
     commonSize = min(old.size, new.size)
     emptyTable = [UInt64](repeating: 0, count: image.clusterSize / 8)
-    try compare(old, new)
+    let pairs = pairs(old, new)
+    foresee(Int64(pairs.count * 2) << Int64(geometry.clusterBits))
+    let pairsAtOnce = max(1, PosixFile.batchByteCount / geometry.clusterSize)
+    for first in stride(from: 0, to: pairs.count, by: pairsAtOnce) {
+      try compare(pairs[first..<min(first + pairsAtOnce, pairs.count)])
+    }
     if old.size != new.size { try append(commonSize..<max(old.size, new.size)) }
   }
 
-  private mutating func compare(_ old: DiskTree, _ new: DiskTree) throws {
-    let pairsAtOnce = max(1, PosixFile.batchByteCount / geometry.clusterSize)
+  /// The tables that are not the same in both trees.
+  private func pairs(_ old: DiskTree, _ new: DiskTree) -> [Pair] {
     // A disk's size can be wrong; what no table covers is the same in both.
     let count = min(
       geometry.l1EntryCount(diskSize: commonSize), UInt64(max(old.l1.count, new.l1.count)))
-    var batch: [Pair] = []
-    for index in 0..<Int(count) {
-      let pair = Pair(index: index, old: old.table(at: index), new: new.table(at: index))
-      guard pair.old != pair.new else { continue }
-      batch.append(pair)
-      guard batch.count == pairsAtOnce else { continue }
-      try compare(batch)
-      batch.removeAll(keepingCapacity: true)
-    }
-    try compare(batch)
+    return (0..<Int(count)).lazy
+      .map { Pair(index: $0, old: old.table(at: $0), new: new.table(at: $0)) }
+      .filter { $0.old != $0.new }
   }
 
   /// Reads all tables of some pairs, neighbours together, and compares pair by pair.
-  private mutating func compare(_ pairs: [Pair]) throws {
+  private mutating func compare(_ pairs: ArraySlice<Pair>) throws {
     let offsets = Set(pairs.flatMap { [$0.old, $0.new] }).subtracting([0])
       .filter { newTables[$0] == nil }.sorted()
     var tables = newTables
@@ -75,7 +74,7 @@ struct TreeComparison {
         tables[pair.old] ?? emptyTable, tables[pair.new] ?? emptyTable,
         from: UInt64(pair.index) << UInt64(geometry.l2CoverageBits))
     }
-    try checkpoint(0)
+    try checkpoint(Int64(pairs.count * 2) << Int64(geometry.clusterBits))
   }
 
   private mutating func compare(
@@ -197,14 +196,20 @@ extension Image {
   /// - Parameters:
   ///   - old: a state.
   ///   - new: another.
+  ///   - checkpoint: told the bytes of tables that were read; what it throws ends the work.
+  ///   - foresee: told those that will be.
   /// - Returns: the ranges, ascending; no two of them touch.
-  /// - Throws: ``Qcow2Error`` with the path if a table cannot be read or is damaged.
+  /// - Throws: ``Qcow2Error`` with the path if a table cannot be read or is damaged; what the checkpoint throws.
   public func differences(
-    from old: DiskState, to new: DiskState
-  ) throws(Qcow2Error) -> [Range<UInt64>] {
-    do throws(Qcow2Error) {
-      return try differences(from: DiskTree(old, of: self), to: DiskTree(new, of: self))
-    } catch let error {
+    from old: DiskState, to new: DiskState, _ checkpoint: @escaping Checkpoint = { _ in },
+    foresee: (Int64) -> Void = { _ in }
+  ) throws -> [Range<UInt64>] {
+    do {
+      return try TreeComparison(
+        self, from: DiskTree(old, of: self), to: DiskTree(new, of: self), checkpoint,
+        foresee: foresee
+      ).ranges
+    } catch let error as Qcow2Error {
       throw error.in(path)
     }
   }

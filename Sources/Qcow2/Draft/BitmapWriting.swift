@@ -5,9 +5,6 @@ extension ImageDraft {
     guard bitmaps.isChanged else { return }
     try bitmaps.checkKept()
     try bitmaps.settle(checkpoint)
-    for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
-      for index in 0..<run.count { structureClusters[run[index], default: 0] += 1 }
-    }
     for entry in bitmaps.releasedEntries { try releaseBits(of: entry) }
     let clusterCount = try bitmaps.clusterCountEstimate()
     bitmapByteCount = Int64(clusterCount) << Int64(geometry.clusterBits)
@@ -19,18 +16,13 @@ extension ImageDraft {
     let tableRun = HostRun(
       first: geometry.cluster(at: entry.tableOffset),
       count: geometry.clusterCount(bytes: table.entries.count * 8))
-    for index in 0..<tableRun.count { try release(tableRun[index], ofStructures: 1) }
-    for offset in table.dataOffsets {
-      try release(geometry.cluster(at: offset), ofStructures: 0)
-    }
+    for index in 0..<tableRun.count { try release(tableRun[index]) }
+    for offset in table.dataOffsets { try release(geometry.cluster(at: offset)) }
   }
 
-  /// Bitmaps share nothing: where more than one reference is counted, or the image's own structures are, the
-  /// table is not to be believed.
-  private mutating func release(
-    _ cluster: HostCluster, ofStructures count: Int
-  ) throws(Qcow2Error) {
-    guard refcounts[cluster] == 1, structureClusters[cluster, default: 0] == count else {
+  /// Bitmaps share nothing: where more than one reference is counted the table is not to be believed.
+  private mutating func release(_ cluster: HostCluster) throws(Qcow2Error) {
+    guard refcounts[cluster] == 1 else {
       throw .corrupt(
         "a cluster of a bitmap belongs to something else as well; run snapjob check",
         at: geometry.offset(of: cluster).bytes)

@@ -39,8 +39,9 @@ public struct ImageDraft: Sendable {
   var recount: Recount?
   /// The persistent bitmaps as they will be.
   public var bitmaps: BitmapSet
-  /// How many of the image's own structures each cluster belongs to; empty where no bitmap changes.
-  var structureClusters: [HostCluster: Int] = [:]
+  /// What the image's own structures occupy, each alone: no guest data may lie there. Nil for a repair, which
+  /// takes references from no tree.
+  var structures: ClusterUses?
   /// Bytes that the changed bitmaps will take, as an estimate from above; of a settled draft.
   var bitmapByteCount: Int64 = 0
   /// Whether the guest will see something else than before: a snapshot was loaded, or data written.
@@ -57,18 +58,19 @@ public struct ImageDraft: Sendable {
   ///
   /// - Throws: ``Qcow2Error`` if the image's tables cannot be read or are damaged.
   public init(_ image: Image) throws(Qcow2Error) {
-    do {
+    do throws(Qcow2Error) {
       // Lazy refcounts that were not brought up to date are wrong on disk.
       let isDirty = image.header.incompatible.contains(.dirty)
       self.init(
         image, refcounts: try isDirty ? image.recountRefcounts() : image.loadRefcounts(),
         activeL1: try image.readActiveL1(),
         recount: isDirty ? Recount(clearedFeatures: .dirty) : nil)
-      if !isDirty {
-        for run in try image.structureRuns(refcountBlocks: refcounts.blockClusters) {
-          try refcounts.requireUse(of: run)
-        }
+      let places = try StructurePlaces(image)
+      if let problem = places.problems.first {
+        throw Qcow2Error.corrupt("\(problem); run snapjob check")
       }
+      if !isDirty { try refcounts.requireUse(of: places.uses) }
+      structures = places.uses
     } catch let error {
       throw error.in(image.path)
     }

@@ -57,8 +57,7 @@ extension ImageDraft {
   private func requireTables() throws(Qcow2Error) {
     func require(_ l1: [UInt64]) throws(Qcow2Error) {
       for offset in l1 where offset != 0 {
-        try refcounts.requireUse(
-          of: HostRun(first: geometry.cluster(at: HostOffset(offset)), count: 1))
+        try refcounts.requireUse(of: geometry.cluster(at: HostOffset(offset)))
       }
     }
     // A repair has found out what there is, and says what it cannot mend.
@@ -73,8 +72,9 @@ extension ImageDraft {
     for offset in newL2s.keys {
       guard let delta = deltas[offset], let words = newL2s[offset] else { continue }
       try refcounts.add(delta, to: geometry.cluster(at: HostOffset(offset)))
-      _ = try Self.count(words[...], delta, geometry, &refcounts)
+      _ = try Self.count(words[...], delta, geometry, &refcounts, structures)
     }
+    let structures = self.structures
     // Taken out so that the closure does not hold `self` while the reader runs.
     var map = refcounts
     refcounts = RefcountMap(rebuilding: geometry, blocks: [], clusterLimit: 0)
@@ -84,20 +84,31 @@ extension ImageDraft {
       offset, words, range in
       let delta = deltas[offset.bytes] ?? 0
       try map.add(delta, to: geometry.cluster(at: offset))
-      if try Self.count(words[range], delta, geometry, &map) { copied.insert(offset.bytes) }
+      if try Self.count(words[range], delta, geometry, &map, structures) {
+        copied.insert(offset.bytes)
+      }
       try checkpoint(Int64(geometry.clusterSize))
     }
     refcounts = map
     copiedSeen.formUnion(copied)
   }
 
-  /// Adds to the references of everything that an L2 table points to.
+  /// Adds to the references of everything that an L2 table points to, which is never a structure: its
+  /// reference would be taken for that of guest data, and its cluster given away.
   ///
   /// - Returns: whether an entry has the COPIED flag.
   private static func count(
     _ words: ArraySlice<UInt64>, _ delta: Int, _ geometry: ClusterGeometry,
-    _ refcounts: inout RefcountMap
+    _ refcounts: inout RefcountMap, _ structures: ClusterUses?
   ) throws(Qcow2Error) -> Bool {
+    func add(to cluster: HostCluster) throws(Qcow2Error) {
+      if let structures, structures.contains(cluster), let use = structures[cluster] {
+        throw .corrupt(
+          "guest data lie on \(use.name); run snapjob check", at: geometry.offset(of: cluster).bytes
+        )
+      }
+      try refcounts.add(delta, to: cluster)
+    }
     var flags: UInt64 = 0
     let step = geometry.l2EntryWords
     let unaligned = UInt64(geometry.clusterSize - 1)
@@ -109,7 +120,7 @@ extension ImageDraft {
         let (offset, byteCount) = ClusterMapping.compressedExtent(entry, geometry)
         let first = geometry.cluster(at: offset).index
         let last = geometry.cluster(at: HostOffset(offset.bytes + UInt64(byteCount) - 1)).index
-        for cluster in first...last { try refcounts.add(delta, to: HostCluster(cluster)) }
+        for cluster in first...last { try add(to: HostCluster(cluster)) }
         continue
       }
       let offset = entry & TableEntry.offsetMask
@@ -118,7 +129,7 @@ extension ImageDraft {
       }
       guard offset != 0 else { continue }
       flags |= entry
-      try refcounts.add(delta, to: geometry.cluster(at: HostOffset(offset)))
+      try add(to: geometry.cluster(at: HostOffset(offset)))
     }
     return flags & TableEntry.copied != 0
   }

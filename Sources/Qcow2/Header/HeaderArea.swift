@@ -75,7 +75,10 @@ struct HeaderArea: Sendable, Hashable {
   ) throws(Qcow2Error) -> [HeaderExtension] {
     var found: [HeaderExtension] = []
     var position = start
-    while position + 8 <= end {
+    while position < end {
+      guard position + 8 <= end else {
+        throw .malformed("Header extension too large", at: UInt64(position))
+      }
       let type = cluster.span.bytes.bigEndian(UInt32.self, at: position)
       let length = cluster.span.bytes.bigEndian(UInt32.self, at: position + 4)
       // Also for the end marker, as in QEMU.

@@ -31,11 +31,10 @@ extension Header {
     guard snapshotCount <= Limits.snapshotCount else {
       throw .overLimit("Snapshot table too large")
     }
-    if snapshotCount > 0 {
-      try checkTable(
-        snapshotsOffset, entries: UInt64(snapshotCount), entrySize: 40,
-        maximumByteCount: Limits.snapshotTableByteCount, name: "Snapshot table")
-    }
+    // Also of an empty table, as in QEMU.
+    try checkTable(
+      snapshotsOffset, entries: UInt64(snapshotCount), entrySize: 40,
+      maximumByteCount: Limits.snapshotTableByteCount, name: "Snapshot table")
     try checkTable(
       l1TableOffset, entries: UInt64(l1Size), entrySize: 8,
       maximumByteCount: Limits.l1ByteCount, name: "Active L1 table")

@@ -76,6 +76,8 @@ public final class Image: Sendable {
   public var version: UInt32 { header.version }
   /// The disk's size in bytes.
   public var virtualSize: UInt64 { header.size }
+  /// Bytes of the file when it was opened.
+  public var fileByteCount: Int64 { fileLength }
   /// Bytes in a cluster.
   public var clusterSize: Int { geometry.clusterSize }
   /// The snapshots in table order.
@@ -213,13 +215,17 @@ extension Image {
     let area = try HeaderArea(decoding: cluster)
     try area.checkIncompatibleFeatures()
     try admit(area, for: purpose)
+    try area.checkExtensions()
     _ = try area.luksHeader()
     let table = try readSnapshotTable(file, area.header, fileLength: fileLength, for: purpose)
     let bitmapEntries = try readBitmapDirectory(file, area, try area.bitmapsExtension())
-    return Image(
+    let image = Image(
       purpose: purpose, file: file, lock: lock, area: area, cluster: cluster, table: table,
       bitmapEntries: bitmapEntries,
       outdatedBitmapEntries: outdatedBitmapEntries(file, area), fileLength: fileLength)
+    try image.checkEncryptionHeader()
+    try image.checkBitmaps(readsTables: purpose != .peek)
+    return image
   }
 
   /// Throws what opening the image for ``Purpose/change`` would throw because of its state.

@@ -82,8 +82,13 @@ struct RefcountMap: Sendable {
   }
 
   /// Refuses an image that counts clusters of its own structures as free: they could be handed out.
-  func requireUse(of run: HostRun) throws(Qcow2Error) {
-    for index in 0..<run.count where self[run[index]] == 0 { throw missingReference(run[index]) }
+  func requireUse(of structures: ClusterUses) throws(Qcow2Error) {
+    try structures.forEach { (cluster) throws(Qcow2Error) in try requireUse(of: cluster) }
+  }
+
+  /// Refuses an image that counts the cluster of a structure as free.
+  func requireUse(of cluster: HostCluster) throws(Qcow2Error) {
+    if self[cluster] == 0 { throw missingReference(cluster) }
   }
 
   private var perBlock: Int { 1 << blockShift }

@@ -39,7 +39,8 @@ struct CheckCommand: Verb {
     return try await session.withEndpoint(recovers: repair != nil) { endpoint in
       let checks: QMPValue
       do {
-        checks = try await endpoint.execute("x-snapjob-check", request)
+        checks = try await InspectionRun(title: "check", session: session)
+          .execute("x-snapjob-check", request, on: endpoint)
       } catch let error as QMPError {
         // qemu-img's code for everything that keeps it from checking.
         throw CommandFailure(.failed, error.desc, class: error.errorClass)

@@ -38,12 +38,12 @@ struct DiffCommand: Verb {
     let (ranges, names) = try await session.withEndpoint(files: disks.files, recovers: false) {
       endpoint in
       let disks = try await Disks(disks, vmstate: nil, on: endpoint, session: session)
-      let ranges = try await endpoint.execute(
+      let ranges = try await InspectionRun(title: "diff", session: session).execute(
         "x-snapjob-diff",
         .present([
           "from": .string(Self.tag(from)), "to": to == "current" ? nil : .string(Self.tag(to)),
           "devices": .list(disks.devices),
-        ]))
+        ]), on: endpoint)
       return (ranges, disks.description)
     }
     let output = session.output

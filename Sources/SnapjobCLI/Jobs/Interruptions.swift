@@ -10,6 +10,8 @@ protocol Interruptions: Sendable {
   func take(_ receiver: @escaping @Sendable (_ signal: Int32, _ count: Int) -> Void)
   /// Gives the signals back.
   func release()
+  /// Sets what SIGUSR1 asks for: where a command is. Nil for nothing; then the signal has no effect.
+  func onStatusRequest(_ receiver: (@Sendable () -> Void)?)
   /// Ends the process without unwinding anything.
   func endProcess(_ status: ExitStatus)
 }

@@ -10,6 +10,7 @@ final class SignalHandling: Interruptions {
   private struct State {
     var receiver: (@Sendable (Int32, Int) -> Void)?
     var count = 0
+    var statusReceiver: (@Sendable () -> Void)?
   }
 
   private let state = Mutex(State())
@@ -20,7 +21,9 @@ final class SignalHandling: Interruptions {
   /// Blocks the signals. To be called before any other thread is started.
   init() {
     var taken = SignalSet()
-    for signal in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(signal) { taken.insert(signal) }
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] where !Self.isIgnored(signal) {
+      taken.insert(signal)
+    }
     self.taken = taken
     initialMask = taken.block()
   }
@@ -41,9 +44,17 @@ final class SignalHandling: Interruptions {
 
   func release() { state.withLock { $0.receiver = nil } }
 
+  func onStatusRequest(_ receiver: (@Sendable () -> Void)?) {
+    state.withLock { $0.statusReceiver = receiver }
+  }
+
   func endProcess(_ status: ExitStatus) { _exit(status.rawValue) }
 
   private func deliver(_ signal: Int32) {
+    if signal == SIGUSR1 {
+      state.withLock { $0.statusReceiver }?()
+      return
+    }
     let (receiver, count) = state.withLock { state in
       state.count += 1
       return (state.receiver, state.count)

@@ -66,7 +66,7 @@ struct VerifyReport {
     let subject = "\(name): \(tag ?? "active")"
     if let digest = state["digest"]?.asText { return ["\(subject): \(digest)"] }
     let count = Int(clamping: state.integer("problem-count"))
-    guard count > 0 else { return ["\(subject): no digest: \(Self.unread(state))"] }
+    guard count > 0 else { return ["\(subject): \(Self.unread(state))"] }
     let problems = (state["problems"]?.elements ?? []).prefix(Self.printedProblems)
     var lines = ["\(subject): \(Quantity.count(count, "problem"))"]
     lines += problems.map { "  \(Self.place($0)): \(Table.printable($0.text("text")))" }
@@ -74,7 +74,7 @@ struct VerifyReport {
     return lines
   }
 
-  /// What of a sound state was not read, and why.
+  /// What of a sound state was read; what was not, and why.
   private static func unread(_ state: QMPValue) -> String {
     var parts: [String] = []
     let backing = state.integer("bytes-from-backing-file")
@@ -87,8 +87,9 @@ struct VerifyReport {
     if encrypted > 0 {
       parts.append("\(Quantity.bytes(encrypted)) are encrypted and were not read")
     }
+    let isPart = !parts.isEmpty
     parts.append("\(Quantity.bytes(state.integer("bytes-read"))) can be read")
-    return parts.joined(separator: ", ")
+    return (isPart ? "no digest: " : "") + parts.joined(separator: ", ")
   }
 
   private var readerLines: [String] {

@@ -22,10 +22,12 @@ extension Machine {
   ///   - old: a tag.
   ///   - new: a tag; nil for the active state.
   ///   - devices: node names; nil for those that a job covers.
+  ///   - progress: told what is done.
   /// - Returns: one value for each node.
   /// - Throws: `JobError`: not found if a node lacks a tag, with the nodes that have both.
   public func differences(
-    from old: String, to new: String?, on devices: [String]? = nil
+    from old: String, to new: String?, on devices: [String]? = nil,
+    progress: InspectionProgress = InspectionProgress()
   ) throws(JobError) -> [DiskDifferences] {
     let nodes = try devices.map(self.nodes(named:)) ?? coveredNodes
     try requireTags([old] + [new].compactMap(\.self), on: nodes)
@@ -39,7 +41,8 @@ extension Machine {
           }
           return .snapshot(position)
         }
-        return try image.differences(from: states[0], to: states[1])
+        return try image.differences(
+          from: states[0], to: states[1], progress.advance, foresee: progress.foresee)
       }
       found.append(DiskDifferences(node: node.name, ranges: ranges))
     }

@@ -7,10 +7,13 @@ extension ImageAccess {
   /// - Parameters:
   ///   - path: the image.
   ///   - scope: what to mend.
+  ///   - progress: told what is done.
   /// - Returns: what a check finds afterwards, and what was mended.
   /// - Throws: `Qcow2Error` with the path: in use while another program holds it, a conflict if a commit on
   ///   it cannot be finished, or what keeps it from being read or written. The image is as it was then.
-  public func repair(_ path: String, _ scope: RepairScope) throws(Qcow2Error) -> CheckReport {
+  public func repair(
+    _ path: String, _ scope: RepairScope, progress: InspectionProgress = InspectionProgress()
+  ) throws(Qcow2Error) -> CheckReport {
     do {
       try CommitGate(log: log, files: files).finish(concerning: [path])
       let image = try open(path, for: .repair)
@@ -19,7 +22,7 @@ extension ImageAccess {
         node: Node(name: try NodeName("image"), path: path), image: image)
       // What the guest sees stays as it is, and so does the device state that goes with it.
       let note = try PresentState([member], log: log).noteOfNextCommit(0)
-      return try image.repair(scope) { prepared in
+      return try image.repair(scope, progress.advance, foresee: progress.foresee) { prepared in
         let member = PreparedSnapshots.Member(
           node: member.node, prepared: prepared, deviceState: note, staged: nil)
         try ImageCommitter(log: log).commit(member, access: files)

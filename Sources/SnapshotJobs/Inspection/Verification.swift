@@ -7,7 +7,7 @@ public struct Verification {
   private let image: Image
   private var isEncrypted = false
   private var report: VerifyReport
-  private let progress: (UInt64) -> Void
+  private let progress: InspectionProgress
 
   /// Verifies an image.
   ///
@@ -16,15 +16,18 @@ public struct Verification {
   ///   - tag: only the snapshots of this name, without the active state; nil for all states.
   ///   - second: the other reader. It is given sound images only; those that it refuses are reported
   ///     as such.
-  ///   - progress: told the guest bytes that were gone through.
+  ///   - withDigests: whether the SHA-256 of each state is worked out: that takes as long as the disk is large,
+  ///     however little is in the file.
+  ///   - progress: told what is done.
   ///   - files: where the image file comes from.
   ///   - patience: how long to wait while another program holds the image.
   ///   - onWait: told once, while waiting, who holds it.
   /// - Returns: what was found; damage is in the report.
   /// - Throws: `JobError` if the image cannot be opened, or has no snapshot of that name.
   public static func run(
-    path: String, tag: String? = nil, second: any SecondReader,
-    progress: @escaping (UInt64) -> Void = { _ in }, files: any FileAccess = PosixFileAccess(),
+    path: String, tag: String? = nil, second: any SecondReader, withDigests: Bool = true,
+    progress: InspectionProgress = InspectionProgress(),
+    files: any FileAccess = PosixFileAccess(),
     patience: Duration = .zero, onWait: (String) -> Void = { _ in }
   ) throws(JobError) -> VerifyReport {
     do {
@@ -32,7 +35,7 @@ public struct Verification {
         path, for: .read, access: files, patience: patience, onWait: onWait)
       var verification = Verification(
         image: image, report: VerifyReport(path: path), progress: progress)
-      try verification.readStates(tag: tag)
+      try verification.readStates(tag: tag, withDigests: withDigests)
       if tag == nil {
         try verification.compare(with: second)
       } else {
@@ -45,7 +48,9 @@ public struct Verification {
   }
 
   /// Reads the states through our own reader.
-  private mutating func readStates(tag: String?) throws {
+  ///
+  /// A cluster that one state uses twice ends it: what is behind it would be read for nothing.
+  private mutating func readStates(tag: String?, withDigests: Bool) throws {
     let snapshots = image.snapshots
     var positions: [Int?] = snapshots.indices.filter { position in
       tag.map { snapshots[position].isCalled($0) } ?? true
@@ -57,18 +62,28 @@ public struct Verification {
           + "\(NextStep(["list", "--file", image.path]))")
     }
     if tag == nil { positions.insert(nil, at: 0) }
-    let verification = try ImageVerification(image)
+    progress.foresee(image.fileByteCount)
+    if withDigests { positions.forEach { progress.foresee(Int64(clamping: size(of: $0))) } }
+    var verification = try ImageVerification(
+      image, withDigests: withDigests, progress.advance)
     report.structureProblems = verification.structureProblems
     isEncrypted = verification.isEncrypted
     report.backingFileName = verification.backingFileName
     for position in positions {
-      let content = try verification.readState(snapshot: position, progress: progress)
+      let content = try verification.readState(snapshot: position)
       let snapshot = position.map { snapshots[$0] }
       report.states.append(
         VerifyReport.State(
           tag: snapshot?.name, id: snapshot?.id, content: content,
-          deviceStateProblem: try position.flatMap { try deviceStateProblem(snapshot: $0) }))
+          deviceStateProblem: content.problemCount > 0
+            ? nil : try position.flatMap { try deviceStateProblem(snapshot: $0) }))
+      if content.usesClustersTwice { return }
     }
+  }
+
+  /// Bytes of a state's disk.
+  private func size(of position: Int?) -> UInt64 {
+    position.map { image.snapshots[$0].diskSize } ?? image.virtualSize
   }
 
   /// What is wrong with the stream that a snapshot keeps as its device state; nil if nothing is, or it has
@@ -103,8 +118,10 @@ public struct Verification {
       leaveOut(error.message)
       return
     }
-    var comparison = ReaderComparison(try GuestReader(image), theirs, name: second.name)
-    try comparison.run(progress)
+    var comparison = ReaderComparison(
+      try GuestReader(image), ofFile: image.fileByteCount, theirs, name: second.name)
+    progress.foresee(image.fileByteCount)
+    try comparison.run(progress.advance)
     report.bytesEqual = comparison.bytesEqual
     report.differences = comparison.differences
     report.leftOut = comparison.leftOut

@@ -16,7 +16,9 @@ import Testing
     #expect(schema.unresolved.isEmpty)
     let commands = schema.names(ofKind: "command")
     #expect(Set(commands) == Set(Monitor.commands.map(\.name)))
-    #expect(schema.names(ofKind: "event") == ["JOB_STATUS_CHANGE", "MIGRATION", "SHUTDOWN"])
+    #expect(
+      schema.names(ofKind: "event")
+        == ["JOB_STATUS_CHANGE", "MIGRATION", "SHUTDOWN", "X_SNAPJOB_PROGRESS"])
     let outOfBand = commands.filter { schema[$0]?["allow-oob"]?.bool == true }
     #expect(Set(outOfBand) == ["yank", "query-yank"])
   }

@@ -98,7 +98,8 @@ final class MemoryImages: MachineImages {
   }
 
   func differences(
-    on machine: Machine, from old: String, to new: String?, devices: [String]?
+    on machine: Machine, from old: String, to new: String?, devices: [String]?,
+    progress: InspectionProgress
   ) throws(JobError) -> [DiskDifferences] {
     guard old == "a" else { throw JobError(.notFound, "Snapshot '\(old)' does not exist") }
     return try (devices ?? ["disk0"]).map { name throws(JobError) in
@@ -219,14 +220,18 @@ final class MemoryImages: MachineImages {
     state.withLock { state in _ = state.files.remove(path) }
   }
 
-  func check(_ path: String, repair: RepairScope?) throws(Qcow2Error) -> CheckReport {
+  func check(
+    _ path: String, repair: RepairScope?, progress: InspectionProgress
+  ) throws(Qcow2Error) -> CheckReport {
     try state.withLock { state in
       if let repair { state.repairs[path] = repair }
       return state.checks[path] ?? .success(CheckReport())
     }.get()
   }
 
-  func verify(_ path: String, tag: String?) throws(JobError) -> VerifyReport {
+  func verify(
+    _ path: String, tag: String?, withDigests: Bool, progress: InspectionProgress
+  ) throws(JobError) -> VerifyReport {
     try state.withLock { state in
       state.verifiedTags.append(tag)
       return state.verifications[path] ?? .success(VerifyReport(path: path))

@@ -79,7 +79,7 @@ import Testing
     let error = try #require(throws: Qcow2Error.self) {
       _ = try image.open().bitmapContent(named: "b0")
     }
-    #expect(error.message.contains("ends beyond the end of the file"))
+    #expect(error.message.contains("does not fit the disk's size"))
   }
 
   @Test("A bitmap with extra data, which QEMU does not open either, is not changed")
@@ -130,7 +130,7 @@ import Testing
     let error = try #require(throws: Qcow2Error.self) {
       try image.edit { try $0.setEnabled(false, "b1") }
     }
-    #expect(error.message == "Bitmap 'b0' doesn't satisfy the constraints")
+    #expect(error.message.hasPrefix("Bitmap 'b0' doesn't satisfy the constraints"))
     #expect(try image.bytes() == before)
   }
 }

@@ -101,7 +101,7 @@ private struct ContentDamage: Sendable, CustomTestStringConvertible {
   private func damage(damage: ContentDamage) throws {
     let image = try makeImage()
     try damage.inflict(image, MetadataMap(image.open()))
-    let verification = try ImageVerification(image.open())
+    var verification = try ImageVerification(image.open())
     let report = try verification.readState(snapshot: nil)
     let problem = try #require(
       report.problems.first { $0.text.contains(damage.text) }, "\(report.problems)")
@@ -118,7 +118,7 @@ private struct ContentDamage: Sendable, CustomTestStringConvertible {
     let l1 = try MetadataMap(image.open()).snapshotL1s[0].lowerBound
     let table = try image.number(UInt64.self, at: l1) & TableEntry.offsetMask
     try image.poke(UInt64(0x10000), at: table + 8)
-    let verification = try ImageVerification(image.open())
+    var verification = try ImageVerification(image.open())
     #expect(try verification.readState(snapshot: nil).digest == QemuImg.contentDigest(image.path))
     let report = try verification.readState(snapshot: 0)
     #expect(report.problems.map(\.range) == [65536..<131072])
@@ -129,7 +129,7 @@ private struct ContentDamage: Sendable, CustomTestStringConvertible {
     let image = try makeImage()
     let map = try MetadataMap(image.open())
     try image.poke(UInt64(1 << 40), at: map.activeL1.lowerBound)
-    let verification = try ImageVerification(image.open())
+    var verification = try ImageVerification(image.open())
     #expect(
       verification.structureProblems == [
         "an L2 table at host offset 0x10000000000 reaches beyond the end of the file"
@@ -144,7 +144,7 @@ private struct ContentDamage: Sendable, CustomTestStringConvertible {
   func badL1() throws {
     let image = try makeImage()
     try image.poke(UInt64(0x50200), at: MetadataMap(image.open()).activeL1.lowerBound)
-    let verification = try ImageVerification(image.open())
+    var verification = try ImageVerification(image.open())
     #expect(try verification.readState(snapshot: nil).problems.map(\.range) == [0..<1 << 20])
     #expect(try verification.readState(snapshot: 0).digest != nil)
   }
@@ -170,7 +170,8 @@ private struct ContentDamage: Sendable, CustomTestStringConvertible {
           (1 << 40) + table.lowerBound << 9 + entry << 9, at: table.lowerBound + entry * 8)
       }
     }
-    let report = try ImageVerification(image.open()).readState(snapshot: nil)
+    var verification = try ImageVerification(image.open())
+    let report = try verification.readState(snapshot: nil)
     #expect(report.problemCount == 2048)
     #expect(report.problems.count == 1000)
   }

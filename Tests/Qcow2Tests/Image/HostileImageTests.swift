@@ -75,7 +75,7 @@ import Testing
 
   private func readAll(_ image: Image) throws {
     _ = try attempt {
-      let verification = try ImageVerification(image)
+      var verification = try ImageVerification(image)
       for position in [nil] + image.snapshots.indices.map(Int?.init) {
         _ = try verification.readState(snapshot: position)
       }

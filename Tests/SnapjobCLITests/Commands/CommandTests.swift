@@ -42,13 +42,23 @@ import Testing
         "catalog backup b.db", "x-snapjob-catalog",
         #"{"action": "backup", "filename": "/work dir/b.db"}"#
       ),
-      ("check disk0 ./x", "x-snapjob-check", #"{"targets": ["disk0", "/work dir/x"]}"#),
+      (
+        "check disk0 ./x", "x-snapjob-check",
+        #"{"targets": ["disk0", "/work dir/x"], "progress": true}"#
+      ),
       (
         "check --repair leaks disk0", "x-snapjob-check",
-        #"{"targets": ["disk0"], "repair": "leaks"}"#
+        #"{"targets": ["disk0"], "repair": "leaks", "progress": true}"#
       ),
-      ("verify", "x-snapjob-verify", #"{"targets": []}"#),
-      ("verify d --tag x", "x-snapjob-verify", #"{"targets": ["d"], "tag": "x"}"#),
+      ("verify", "x-snapjob-verify", #"{"targets": [], "progress": true}"#),
+      (
+        "verify d --tag x", "x-snapjob-verify",
+        #"{"targets": ["d"], "tag": "x", "progress": true}"#
+      ),
+      (
+        "verify d --digest", "x-snapjob-verify",
+        #"{"targets": ["d"], "digest": true, "progress": true}"#
+      ),
     ])
   func commands(line: String, command: String, arguments: String) async throws {
     let run = Run()

@@ -23,7 +23,7 @@ import Testing
         """)
     #expect(
       run.endpoint.arguments(of: "x-snapjob-diff")
-        == ["from": "a", "to": "b", "devices": ["disk0", "disk1"]])
+        == ["from": "a", "to": "b", "devices": ["disk0", "disk1"], "progress": true])
   }
 
   @Test("With --json there is the array alone") func json() async throws {

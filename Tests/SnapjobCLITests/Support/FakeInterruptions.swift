@@ -8,6 +8,7 @@ final class FakeInterruptions: Interruptions {
     var receiver: (@Sendable (Int32, Int) -> Void)?
     var count = 0
     var ends: [ExitStatus] = []
+    var statusReceiver: (@Sendable () -> Void)?
   }
 
   private let state = Mutex(State())
@@ -17,6 +18,10 @@ final class FakeInterruptions: Interruptions {
       $0.receiver = receiver
       $0.count = 0
     }
+  }
+
+  func onStatusRequest(_ receiver: (@Sendable () -> Void)?) {
+    state.withLock { $0.statusReceiver = receiver }
   }
 
   func release() { state.withLock { $0.receiver = nil } }
@@ -31,6 +36,9 @@ final class FakeInterruptions: Interruptions {
     }
     receiver?(signal, count)
   }
+
+  /// Asks where the command is.
+  func askForStatus() { state.withLock { $0.statusReceiver }?() }
 
   /// How the process would have been ended.
   var ends: [ExitStatus] { state.withLock { $0.ends } }

@@ -1,6 +1,8 @@
+import Glibc
 import Jobs
 import Qcow2
 import SnapshotJobs
+import Synchronization
 import TestOracles
 import Testing
 
@@ -120,10 +122,55 @@ private struct ToyImage: SecondReaderImage {
     #expect(missing.kind == .notFound)
   }
 
-  @Test func `Progress tells each byte of each state, and of the comparison`() throws {
-    var bytes: UInt64 = 0
-    _ = try Verification.run(path: path, second: reader) { bytes += $0 }
-    #expect(bytes == 3 * (try #require(try verify().states.first).content.size))
+  @Test func `A cluster that a state uses twice ends it, and nothing behind it is read`() throws {
+    let file = try PosixFile(opening: path, .readWrite)
+    func number(at offset: UInt64) throws -> UInt64 {
+      try file.read(byteCount: 8, at: Int64(offset)).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    let table = try number(at: number(at: 40)) & 0x00ff_ffff_ffff_fe00
+    try file.write(file.read(byteCount: 8, at: Int64(table)), at: Int64(table) + 8)
+    let report = try verify()
+    #expect(!report.isSound)
+    #expect(report.states.map(\.tag) == [nil])
+    #expect(report.states.first?.content.usesClustersTwice == true)
+    #expect(report.secondReaderProblem?.contains("damaged") == true)
+  }
+
+  @Test func `A large disk without data is verified at once, and without digests`() throws {
+    try QemuImg.create(path, size: "32T", options: ["cluster_size=2M"])
+    try QemuIO.run(["write -P 1 0 2M", "write -P 2 31T 64k"], on: path)
+    try QemuImg.createSnapshot("a", in: path)
+    var bytes: Int64 = 0
+    let image = try Image.open(path, for: .read)
+    var verification = try ImageVerification(image, withDigests: false) { bytes += $0 }
+    for position in [nil, 0] {
+      let report = try verification.readState(snapshot: position)
+      #expect(report.bytesRead == 32 << 40)
+      #expect(report.digest == nil)
+      #expect(report.problems == [])
+    }
+    // Two tables and two clusters, whatever the number of states.
+    #expect(bytes == 8 << 20)
+    // The second reader has another size: that is told without reading either.
+    let report = try Verification.run(path: path, second: reader, withDigests: false)
+    #expect(report.states.map(\.content.problemCount) == [0, 0])
+    #expect(report.differences == [0..<32 << 40])
+  }
+
+  @Test func `Progress is told a few times a second, with what is to do`() throws {
+    let told = Mutex<[[Int64]]>([])
+    let progress = InspectionProgress { current, total in
+      told.withLock { $0.append([current, total]) }
+    }
+    progress.foresee(10)
+    try progress.advance(1)
+    usleep(300_000)
+    try progress.advance(2)
+    try progress.advance(3)
+    #expect(told.withLock { $0 } == [[3, 10]])
+    usleep(300_000)
+    try progress.advance(8)
+    #expect(told.withLock { $0.last } == [14, 14])
   }
 
   @Test func `A device state that QEMU could not load is damage, with its place`() throws {
