@@ -200,6 +200,31 @@ serve --qmp unix:{work}/s
 """
 
 
+# Other command lines with the messages of a recorded one.
+VARIANTS = {
+    "00-": ["save --tag s9 --detach --job-id my-job --note x",
+            "save --tag s1 --replace --vmstate disk0 --clear-bitmap b --json -v",
+            "save --tag s1 --exist-ok --disk-only --no-auto-finalize --finalize-timeout 1 --json",
+            "save --tag s9 --file /images/a /images/b --json",
+            "bitmap send --to tcp:host:1 --mapping disk0/b=a/b --timeout 1 --json"],
+    "13-": ["load --tag s1 --save-current before --strict-bitmaps --verbose",
+            "load --tag s1 --yes --detach --auto-dismiss"],
+    "14-": ["delete --tag s1 --tag s2 --missing-ok --json"],
+}
+
+
+def make_variants():
+    number = 80
+    for prefix, lines in VARIANTS.items():
+        with open(glob.glob(f"{prefix}*")[0]) as file:
+            messages = file.read().split("\n\n", 1)[1]
+        for line in lines:
+            words = line.split()
+            with open(f"{number}-{words[0]}", "w") as file:
+                file.write("\n".join(words) + "\n\n" + messages)
+            number += 1
+
+
 class Recorder:
     """Stands between the program and a server, and keeps the server's messages."""
 
@@ -271,6 +296,7 @@ def make_command_lines(snapjob, work):
             file.write(text.replace(work, "/images").replace("\r", ""))
     serving.terminate()
     serving.wait()
+    make_variants()
 
 
 def make_lines():
