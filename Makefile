@@ -1,6 +1,8 @@
 # demo     the story of the README on two real disks, in a directory of its own
 # test     all tests, against the real qemu programs; a sample of the longest suites
 # crash    the long form of the tests of crashes, and its table
+# fuzz     content from outside against the fuzzers, SECONDS in all (300)
+# fuzz-coverage  what the fuzzers' inputs reach
 # check    what to run before handing over: lint, imports, all tests whole, threads, documentation,
 #          release
 # qemu10   the newer QEMU of Debian's backports for the tests, under .build
@@ -28,7 +30,7 @@ UNIT_FILES = snapjob-recover.service snapjob-recover@.service snapjob@.service s
 # left out.
 QMP_CLIENT = .build/qemu.qmp
 
-.PHONY: all demo test crash check lint release install uninstall packages test-packages qmp-client \
+.PHONY: all demo test crash fuzz fuzz-coverage check lint release install uninstall packages test-packages qmp-client \
   qemu10 clean
 .NOTPARALLEL:
 
@@ -70,6 +72,14 @@ crash: test-packages
 	  [ $$status -eq 0 ] || grep -v '^\[' .build/crash.txt | tail -n 100; \
 	  cat $(CRASH_TABLE); exit $$status
 
+SECONDS ?= 300
+
+fuzz: packages
+	Fuzz/run $(SECONDS)
+
+fuzz-coverage: packages
+	Fuzz/run coverage
+
 # The import check judges what the build before it recorded, so it comes after the tests' build.
 check: test-packages qemu10 lint
 	@rm -f $(CRASH_TABLE)
@@ -81,7 +91,7 @@ check: test-packages qemu10 lint
 	$(MAKE) release
 
 lint:
-	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
 
 release: packages
 	$(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product snapjob
@@ -116,4 +126,4 @@ uninstall:
 	for unit in $(UNIT_FILES); do rm -f "$(UNITS)/$$unit"; done
 
 clean:
-	rm -rf .build
+	rm -rf .build Fuzz/.build

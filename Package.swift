@@ -20,8 +20,10 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let package = Package(
   name: "snapjob",
   products: [
-    .executable(name: "snapjob", targets: ["SnapjobCLI"]),
+    .executable(name: "snapjob", targets: ["SnapjobMain"]),
     .library(name: "Snapjob", targets: ["Snapjob", "QMP"]),
+    // What the nested package Fuzz drives; not API.
+    .library(name: "FuzzEntry", targets: ["FuzzEntry"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -81,7 +83,7 @@ let package = Package(
         "QMPTransport", "LiveMachine", "Libqcow", log, system, "Yams",
       ],
       swiftSettings: house),
-    .executableTarget(
+    .target(
       name: "SnapjobCLI",
       dependencies: [
         "Snapjob", "QMP", log, system,
@@ -89,12 +91,21 @@ let package = Package(
       ],
       swiftSettings: house),
     .executableTarget(
+      name: "SnapjobMain", dependencies: ["SnapjobCLI"], swiftSettings: house),
+    .executableTarget(
       name: "DemoDisk",
       dependencies: [
         "Qcow2", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: house),
     .executableTarget(name: "FollowJob", dependencies: ["Snapjob", "QMP"], swiftSettings: house),
+    .target(
+      name: "FuzzEntry",
+      dependencies: [
+        "Qcow2", "DeviceState", "QMP", "Monitor", "Jobs", "SnapshotJobs", "JobCatalog",
+        "SnapjobCLI", system,
+      ],
+      swiftSettings: house),
 
     .target(
       name: "TestOracles", dependencies: [system], path: "Tests/TestOracles", swiftSettings: house),
@@ -121,7 +132,7 @@ let package = Package(
     .testTarget(
       name: "CrashTests",
       dependencies: [
-        "SnapjobCLI", "Monitor", "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", "DeviceState",
+        "SnapjobMain", "Monitor", "JobCatalog", "SnapshotJobs", "Jobs", "Qcow2", "DeviceState",
         "TestFiles", "TestOracles", "CSQLiteRecorder", log, system,
       ],
       swiftSettings: house),
@@ -163,7 +174,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SnapjobCLI", "DemoDisk", "FollowJob", "Qcow2", "TestOracles", system,
+        "SnapjobMain", "DemoDisk", "FollowJob", "Qcow2", "TestOracles", system,
       ],
       swiftSettings: house),
   ]

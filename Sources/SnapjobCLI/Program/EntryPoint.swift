@@ -1,11 +1,11 @@
 import Glibc
 
-/// The program `snapjob`.
+/// The program `snapjob`, whose executable does nothing else.
 ///
 /// Its work is done by tasks; the main thread takes signals.
-@main
-struct Main {
-  static func main() {
+package enum EntryPoint {
+  /// Runs the program with the process's arguments, to its end.
+  package static func main() -> Never {
     secureStandardDescriptors()
     // Before anything starts a thread. A reader of our output that goes away must not end a job.
     let signals = SignalHandling()

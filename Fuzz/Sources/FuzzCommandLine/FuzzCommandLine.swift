@@ -1,0 +1,8 @@
+import FuzzEntry
+
+/// What libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  FuzzEntry.commandLine(UnsafeBufferPointer(start: bytes, count: count))
+  return 0
+}

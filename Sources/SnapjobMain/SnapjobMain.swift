@@ -1,0 +1,7 @@
+import SnapjobCLI
+
+/// The executable.
+@main
+struct SnapjobMain {
+  static func main() { EntryPoint.main() }
+}
