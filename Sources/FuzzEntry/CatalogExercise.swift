@@ -116,8 +116,10 @@ struct CatalogExercise {
         new: FileStamp(length: 1, modified: 2))
     ])
     try? catalog.makeDecisionsDurable()
+    let key = SnapshotKey(tag: [], id: "1", seconds: 0, nanoseconds: 0)
+    _ = try? catalog.makers(of: [key])
     _ = try? catalog.claimMonitor(at: "unix:/run/qmp.sock")
     try? catalog.backup(to: Self.directory + "/copy.sqlite")
-    _ = try? catalog.prune(now: Timestamp(microseconds: .max))
+    _ = try? catalog.prune(countedFrom: Timestamp(microseconds: .max))
   }
 }

@@ -41,19 +41,19 @@ struct ImageLook {
       snapshots = []
       return
     }
-    let verification = try? ImageVerification(image)
+    var verification = try? ImageVerification(image)
     active = State(
-      name: [], id: "", disk: Self.digest(verification, nil, image.virtualSize), vmState: nil)
+      name: [], id: "", disk: Self.digest(&verification, nil, image.virtualSize), vmState: nil)
     snapshots = image.snapshots.enumerated().map { position, snapshot in
       State(
         name: snapshot.nameBytes, id: snapshot.id,
-        disk: Self.digest(verification, position, snapshot.diskSize),
+        disk: Self.digest(&verification, position, snapshot.diskSize),
         vmState: Self.vmState(of: position, image))
     }
   }
 
   private static func digest(
-    _ verification: ImageVerification?, _ position: Int?, _ size: UInt64
+    _ verification: inout ImageVerification?, _ position: Int?, _ size: UInt64
   ) -> String? {
     // Zeros are hashed, too: a disk of petabytes would take years.
     guard size <= readByteCount else { return nil }

@@ -52,7 +52,7 @@ private struct IsolatedDoor: Door {
   }
 
   func service(
-    _ request: DoorRequest, plan: QMPService.Plan, users: Set<UInt32>
+    _ request: DoorRequest, plan: QMPService.Plan, guests: QMPService.Guests
   ) async throws(QMPError) -> OpenService {
     OpenService(run: { $0() }, stop: { _ in }, close: {})
   }
@@ -61,6 +61,7 @@ private struct IsolatedDoor: Door {
 private struct NoInterruptions: Interruptions {
   func take(_ receiver: @escaping @Sendable (_ signal: Int32, _ count: Int) -> Void) {}
   func release() {}
+  func onStatusRequest(_ receiver: (@Sendable () -> Void)?) {}
   func endProcess(_ status: ExitStatus) {}
 }
 
