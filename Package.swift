@@ -112,6 +112,9 @@ let package = Package(
     .target(
       name: "TestFiles", dependencies: ["Qcow2", system], path: "Tests/TestFiles",
       swiftSettings: house),
+    .testTarget(
+      name: "FuzzEntryTests", dependencies: ["FuzzEntry", "Qcow2", "TestOracles"],
+      swiftSettings: house),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
     .testTarget(
       name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),

@@ -11,17 +11,26 @@ struct ImageEdit: Sendable {
   /// The snapshot that becomes the active state.
   var loaded: Int?
 
-  /// Fails on states that were not meant and are others now.
-  func judge(_ before: ImageLook, _ after: ImageLook) {
+  /// What was not meant and is another now; nil for nothing.
+  func finding(_ before: ImageLook, _ after: ImageLook) -> String? {
     var kept = before.snapshots
     if let deleted { kept.remove(at: deleted) }
-    require(after.keeps(kept), "\(name) changed a snapshot")
-    if keepsActive {
-      require(before.active?.isKept(in: after.active) ?? true, "\(name) changed the active state")
+    if !after.keeps(kept) { return "\(name) changed a snapshot" }
+    if keepsActive, !(before.active?.isKept(in: after.active) ?? true) {
+      return "\(name) changed the active state"
     }
-    if let loaded, let disk = before.snapshots[loaded].disk {
-      require(after.active?.disk == disk, "\(name) loaded something else")
+    if let loaded, let disk = before.snapshots[loaded].disk, after.active?.disk != disk {
+      return "\(name) loaded something else"
     }
+    return nil
+  }
+
+  /// What is another although the change was refused; nil for nothing.
+  func changes(_ before: ImageLook, _ after: ImageLook) -> String? {
+    if !(before.active?.isKept(in: after.active) ?? true) {
+      return "\(name) changed the active state"
+    }
+    return after.keeps(before.snapshots) ? nil : "\(name) changed a snapshot"
   }
 
   /// All ways for an image.
