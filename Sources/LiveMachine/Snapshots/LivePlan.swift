@@ -43,6 +43,12 @@ struct LivePlan: Sendable, Hashable {
   /// - Throws: `JobError`; QEMU has not been asked for anything then.
   init(_ request: SnapshotRequest, machine: Machine, disks: [LiveDisk]) throws(JobError) {
     try request.checkTags()
+    guard request.snapshotID == nil else {
+      throw JobError(
+        .refused,
+        "\(machine.label) is running, and QEMU knows snapshots by name only. Stop the machine, then use the id"
+      )
+    }
     if request.isGrouped == true {
       throw JobError(
         .refused,

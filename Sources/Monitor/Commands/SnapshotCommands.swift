@@ -51,11 +51,12 @@ extension SnapshotRequest.Operation {
       [
         jobID, tag, vmstate, devices, .optional("x-save-current", .string),
         .optional("x-no-resume", .boolean), .optional("x-strict-bitmaps", .boolean),
+        .optional("x-id", .string),
       ]
     case .delete:
       [
         jobID, tag, devices, .optional("x-more-tags", .array(.string)),
-        .optional("x-must-exist", .boolean),
+        .optional("x-must-exist", .boolean), .optional("x-id", .string),
       ]
     }
   }
@@ -72,6 +73,7 @@ extension SnapshotRequest {
     self.init(
       operation: operation, tag: try arguments.string("tag"),
       devices: try arguments.strings("devices"), vmstate: arguments.string(ifPresent: "vmstate"))
+    snapshotID = arguments.string(ifPresent: "x-id")
     diskOnly = arguments.flag("x-disk-only")
     existOK = arguments.flag("x-exist-ok")
     replace = arguments.flag("x-replace")

@@ -123,7 +123,7 @@ public struct ImageDraft: Sendable {
       let ids = found.map { String(decoding: table.entries[$0].id, as: UTF8.self) }
       throw Qcow2Error.conflict(
         "\(found.count) snapshots are called '\(tag)' (ids \(ids.joined(separator: ", "))); "
-          + "remove one of them with: qemu-img snapshot -d, which takes the first of the name"
+          + "name the one that is meant by its id"
       ).in(image.path)
     }
     return found.first

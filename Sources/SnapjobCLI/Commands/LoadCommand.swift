@@ -17,10 +17,11 @@ struct LoadCommand: Verb {
         snapjob load --tag before-upgrade
         snapjob load --tag before-upgrade --save-current after-upgrade --yes
         snapjob load --tag clean --file a.qcow2 b.qcow2 --yes
+        snapjob load --id 3 --device disk0
       """,
     aliases: ["apply"])
 
-  @OptionGroup var tag: TagOption
+  @OptionGroup var snapshot: ChosenSnapshot
   @OptionGroup var disks: DiskOptions
   @Option(
     help: ArgumentHelp(
@@ -41,7 +42,8 @@ struct LoadCommand: Verb {
   var images: [String] { disks.files }
 
   func perform(in session: Session) async throws -> ExitStatus {
-    var order = SnapshotOrder(verb: .load, tags: [tag.name])
+    var order = SnapshotOrder(verb: .load, tags: snapshot.tags)
+    order.snapshotID = snapshot.id
     order.vmstate = vmstate
     order.saveCurrent = saveCurrent
     if strictBitmaps { order.members.append(.init("x-strict-bitmaps", true)) }

@@ -17,8 +17,7 @@ struct Confirmation: Sendable, Hashable {
     let name = machine ?? disks.machine
     let prefix = name.map { "\($0): " } ?? ""
     let place = Quantity.count(disks.devices.count, "disk")
-    let tags = order.tags.map(Table.printable).joined(separator: ", ")
-    let what = "\(prefix)\(order.verb.rawValue) \(tags) on \(place)"
+    let what = "\(prefix)\(order.verb.rawValue) \(order.names) on \(place)"
     switch order.verb {
     case .save: return nil
     case .delete: question = "\(what). Go on? [y/N]"

@@ -15,6 +15,8 @@ struct SnapshotOrder: Sendable, Hashable {
   let verb: Verb
   /// The tag, and more of them for delete.
   let tags: [String]
+  /// `--id`: the snapshot where no tag is given.
+  var snapshotID: String?
   /// `--vmstate`.
   var vmstate: String?
   /// Members of the command that only this verb has; left out when nil.
@@ -36,6 +38,7 @@ struct SnapshotOrder: Sendable, Hashable {
     }
     result.append(.init("devices", .list(disks.devices)))
     if tags.count > 1 { result.append(.init("x-more-tags", .list(Array(tags.dropFirst())))) }
+    if let snapshotID { result.append(.init("x-id", .string(snapshotID))) }
     result += members
     if !clearedBitmaps.isEmpty {
       result.append(.init("x-clear-bitmaps", .array(clears(on: disks.devices))))
@@ -72,7 +75,7 @@ struct SnapshotOrder: Sendable, Hashable {
       let saved = saveCurrent.map { "Saved the present state as \"\($0)\" and loaded" } ?? "Loaded"
       return "\(saved) \(quotedTags) \(end) \(written)"
     case .delete:
-      let tags = quoted(job.deletedTags ?? tags)
+      let tags = snapshotID == nil ? quoted(job.deletedTags ?? tags) : names
       return "Deleted \(tags) \(end) \(Quantity.bytes(job.bytesFreed)) freed."
     }
   }
@@ -83,7 +86,13 @@ struct SnapshotOrder: Sendable, Hashable {
       + "Next: snapjob job finalize \(job.id), or: snapjob job cancel \(job.id)"
   }
 
-  private var quotedTags: String { quoted(tags) }
+  /// The snapshots for people.
+  var names: String {
+    snapshotID.map { "the snapshot of id \(Table.printable($0))" }
+      ?? tags.map(Table.printable).joined(separator: ", ")
+  }
+
+  private var quotedTags: String { snapshotID == nil ? quoted(tags) : names }
 
   private func quoted(_ tags: [String]) -> String {
     tags.map { "\"\(Table.printable($0))\"" }.joined(separator: ", ")

@@ -20,7 +20,9 @@ struct SnapshotRun {
   /// Does it.
   func perform() async throws -> ExitStatus {
     try diskOptions.check(session.settings)
-    if order.tags.isEmpty { throw CommandFailure(.usage, "no tag is given: --tag TAG") }
+    if order.tags.isEmpty, order.snapshotID == nil {
+      throw CommandFailure(.usage, "no snapshot is named: --tag TAG")
+    }
     if isConnected, job.finalizeTimeout != nil {
       throw CommandFailure(
         .usage,
@@ -63,7 +65,7 @@ struct SnapshotRun {
     if order.verb == .load {
       risk = try await endpoint.execute(
         "x-snapjob-bytes-at-risk",
-        ["tag": .string(order.tags[0]), "devices": .list(disks.devices)])
+        ["tag": .string(order.tags.first ?? ""), "devices": .list(disks.devices)])
     }
     try Confirmation(
       order, disks: disks, machine: risk["machine"]?.asText, bytesAtRisk: risk.integer("bytes")

@@ -11,7 +11,13 @@ package enum EntryPoint {
     let signals = SignalHandling()
     signal(SIGPIPE, SIG_IGN)
     tzset()
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments: [String]
+    do throws(CommandFailure) {
+      arguments = try ProcessWords.arguments()
+    } catch {
+      Console.standard().err.write("snapjob: \(error.message)\n")
+      exit(error.status.rawValue)
+    }
     // Detached: the main actor never runs, because its thread is busy with the signals.
     Task.detached { await run(arguments, signals) }
     signals.serve()

@@ -69,7 +69,13 @@ struct Host: Sendable {
         kind: cause == ENOENT ? "notFound" : cause == EACCES ? "permission" : "general")
     }
     defer { free(directory) }
-    return String(cString: directory)
+    guard let text = String(validatingCString: directory) else {
+      throw QMPError(
+        .genericError,
+        "the working directory's name is no UTF-8, so a name without a leading '/' would lead elsewhere. Change "
+          + "to another directory", kind: "usage")
+    }
+    return text
   }
 
   private static func computerName() -> String {

@@ -46,7 +46,19 @@ extension SnapshotRequest {
   ///
   /// - Throws: `JobError` (usage) for the first tag that no snapshot can have.
   public func checkTags() throws(JobError) {
-    for tag in [tag] + moreTags + [saveCurrent].compactMap(\.self) {
+    if snapshotID != nil {
+      guard tag.isEmpty, moreTags.isEmpty else {
+        throw JobError(.usage, "Either a tag names the snapshot, or an id; not both")
+      }
+      guard devices.count == 1 else {
+        throw JobError(
+          .usage,
+          "An id names the snapshot of one disk, and \(devices.count) are meant. Name the one: --device NODE"
+        )
+      }
+    }
+    let own = snapshotID == nil ? [tag] : []
+    for tag in own + moreTags + [saveCurrent].compactMap(\.self) {
       guard !tag.isEmpty else {
         throw JobError(.usage, "The tag is empty; give the snapshot a name of 1 to 255 bytes")
       }

@@ -17,8 +17,8 @@ extension Image {
         .conflict,
         "\(node.name): \(path) has \(found.count) snapshots called '\(tag)' (ids "
           + found.map { snapshots[$0].id }.joined(separator: ", ")
-          + "). Rename or remove one of them first; `qemu-img snapshot -d \(tag) \(path)` "
-          + "removes the first of the name")
+          + "). Name the one that is meant by its id: load or delete it with --id ID --device \(node.name)"
+      )
     }
     return found.first
   }

@@ -75,8 +75,26 @@ struct DraftPlan {
   private func holders(of tag: String) throws(JobError) -> [Int] {
     var found: [Int] = []
     for (index, member) in members.enumerated()
-    where try member.image.position(ofTag: tag, on: member.node) != nil { found.append(index) }
+    where try position(of: tag, on: member) != nil { found.append(index) }
     return found
+  }
+
+  /// Where the snapshot of a tag is in an image; of the request's own tag that of its id, if it has one.
+  private func position(
+    of tag: String, on member: OpenImages.Member
+  ) throws(JobError) -> Int? {
+    guard tag == request.tag, let id = request.snapshotID else {
+      return try member.image.position(ofTag: tag, on: member.node)
+    }
+    return member.image.snapshots.firstIndex { $0.id == id }
+  }
+
+  /// The same in a draft.
+  private func position(of tag: String, in draft: ImageDraft) throws(Qcow2Error) -> Int? {
+    guard tag == request.tag, let id = request.snapshotID else {
+      return try draft.position(ofTag: tag)
+    }
+    return draft.snapshots.firstIndex { $0.id == id }
   }
 
   private func names(_ indices: [Int]) -> String {
@@ -172,7 +190,7 @@ struct DraftPlan {
   private func loadedState() throws(JobError) -> [DeviceStateNote?] {
     var loaded: [SnapshotIdentity] = []
     for member in members {
-      guard let position = try member.image.position(ofTag: request.tag, on: member.node) else {
+      guard let position = try position(of: request.tag, on: member) else {
         return members.map { _ in nil }
       }
       loaded.append(SnapshotIdentity(member.image.snapshots[position]))
@@ -194,11 +212,12 @@ struct DraftPlan {
 
   private mutating func planLoad(_ moment: SnapshotMoment) throws(JobError) {
     let tag = request.tag
+    let name = request.snapshotText
     let present = try holders(of: tag)
     guard present.count == members.count else {
       let missing = members.indices.filter { !present.contains($0) }
       var text =
-        "Snapshot '\(tag)' does not exist in one or more devices (missing in \(names(missing)))"
+        "Snapshot \(name) does not exist in one or more devices (missing in \(names(missing)))"
       if !present.isEmpty {
         let nodes = present.map { members[$0].node }
         let disks =
@@ -213,7 +232,7 @@ struct DraftPlan {
     for member in members where request.strictBitmaps == true && !member.image.bitmaps.isEmpty {
       throw JobError(
         .conflict,
-        "Could not load snapshot '\(tag)' on '\(member.node.name)': Device has active dirty bitmaps ("
+        "Could not load snapshot \(name) on '\(member.node.name)': Device has active dirty bitmaps ("
           + member.image.bitmaps.map(\.name).joined(separator: ", ") + ")")
     }
     if let saveCurrent = request.saveCurrent {
@@ -235,15 +254,15 @@ struct DraftPlan {
             let state = saved?.member == index ? try saved?.vmState(in: &draft) : nil
             try draft.takeSnapshot(tag: saveCurrent, date: moment.date, vmState: state)
           }
-          guard let position = try draft.position(ofTag: tag) else {
-            throw .notFound("the snapshot '\(tag)' has gone")
+          guard let position = try position(of: tag, in: draft) else {
+            throw .notFound("the snapshot \(name) has gone")
           }
           hasState = member.image.snapshots[position].vmStateSize > 0
           try draft.load(position: position)
         })
       actions.append(
         (request.saveCurrent.map { "take snapshot '\($0)'\(stateText(index)), then " } ?? "")
-          + "load snapshot '\(tag)'")
+          + "load snapshot \(name)")
       let recording = member.image.bitmaps.filter { $0.isEnabled && !$0.isInconsistent }
       if !recording.isEmpty {
         remarks.append(
@@ -253,8 +272,9 @@ struct DraftPlan {
       if hasState {
         remarks.append(
           "\(member.node.name): the snapshot holds the memory of a running guest. Its disks are as they "
-            + "were then; started normally the guest finds them as after a power cut. To resume it where "
-            + "it was, start QEMU with -loadvm '\(tag)'.")
+            + "were then; started normally the guest finds them as after a power cut."
+            + (request.snapshotID == nil
+              ? " To resume it where it was, start QEMU with -loadvm '\(tag)'." : ""))
       }
     }
   }
@@ -279,12 +299,12 @@ struct DraftPlan {
       guard !present.isEmpty || !request.mustExist else {
         throw JobError(
           .notFound,
-          "Snapshot '\(tag)' does not exist on any of the devices "
+          "Snapshot \(text(tag)) does not exist on any of the devices "
             + "(\(names(Array(members.indices))))")
       }
       found[tag] = present
     }
-    deletedTags = tags.filter { found[$0]?.isEmpty == false }
+    deletedTags = request.snapshotID == nil ? tags.filter { found[$0]?.isEmpty == false } : []
     for (index, member) in members.enumerated() {
       let here = tags.filter { found[$0]?.contains(index) ?? false }
       guard !here.isEmpty else {
@@ -295,12 +315,16 @@ struct DraftPlan {
       drafts.append(
         try draft(member) { (draft) throws(Qcow2Error) in
           for tag in here {
-            if let position = try draft.position(ofTag: tag) {
+            if let position = try position(of: tag, in: draft) {
               try draft.deleteSnapshot(position: position)
             }
           }
         })
-      actions.append("delete snapshot " + here.map { "'\($0)'" }.joined(separator: ", "))
+      actions.append("delete snapshot " + here.map(text).joined(separator: ", "))
     }
+  }
+
+  private func text(_ tag: String) -> String {
+    tag == request.tag ? request.snapshotText : "'\(tag)'"
   }
 }

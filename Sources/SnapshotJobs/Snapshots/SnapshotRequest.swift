@@ -19,6 +19,9 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
   public var operation: Operation
   /// The snapshot's name.
   public var tag: String
+  /// load and delete: the snapshot's id in the image of the one device, where no tag can be given: of a name that is
+  /// empty, no text, or another snapshot's as well. The tag is empty then; nil to go by the tag.
+  public var snapshotID: String?
   /// Node names, as the client gave them; checked by the job.
   public var devices: [String]
   /// The node that keeps device state; nil only for delete.
@@ -64,6 +67,9 @@ public struct SnapshotRequest: Sendable, Hashable, Codable {
 }
 
 extension SnapshotRequest {
+  /// The snapshot in the words of a message: its tag in quotes, or its id.
+  var snapshotText: String { snapshotID.map { "of id \($0)" } ?? "'\(tag)'" }
+
   /// The tag of the snapshot that this request makes; nil if it makes none.
   public var savedTag: String? {
     switch operation {
