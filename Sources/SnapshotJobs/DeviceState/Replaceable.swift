@@ -22,15 +22,16 @@ enum Replaceable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw NewFile.failure(Errno(rawValue: errno), path) }
     defer { close(descriptor) }
+    var start = [UInt8](repeating: 0, count: magic.count)
+    let count = pread(descriptor, &start, start.count, 0)
+    guard count == 0 || start == magic else {
+      throw JobError(
+        .conflict,
+        "\(path) is no device state, and is not replaced. Name another file, or remove it first")
+    }
     guard !ImageLock.isAnyHeld(on: descriptor) else {
       throw JobError(
         .inUse, "\(path) is locked by another program, and is not replaced. Name another file")
     }
-    var start = [UInt8](repeating: 0, count: magic.count)
-    let count = pread(descriptor, &start, start.count, 0)
-    guard count != 0, count != magic.count || start != magic else { return }
-    throw JobError(
-      .conflict,
-      "\(path) is no device state, and is not replaced. Name another file, or remove it first")
   }
 }
