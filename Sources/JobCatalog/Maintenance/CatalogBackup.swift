@@ -2,7 +2,7 @@ import Glibc
 public import Jobs
 
 extension Catalog {
-  /// Whether a file is the catalog's: itself, its log and index, or a lock of its processes.
+  /// Whether a file is the catalog's: itself, its log and index, a lock of its processes, or a device state that waits.
   ///
   /// - Parameter path: absolute. Nothing is opened.
   /// - Returns: whether it is.
@@ -26,6 +26,7 @@ extension Catalog {
 struct CatalogFamily {
   let path: String
   private var lockDirectory: String { path + ".workers" }
+  private var directories: [String] { [lockDirectory, path + ".states"] }
   private var files: [String] { [path] + ["-wal", "-shm", "-journal"].map { path + $0 } }
 
   /// - Parameter path: the catalog's, absolute and without symbolic links.
@@ -36,10 +37,16 @@ struct CatalogFamily {
     let (directory, name) = CatalogFile.split(candidate)
     let place = CatalogFile.resolved(directory) ?? directory
     let real = CatalogFile.resolved(candidate) ?? (place == "/" ? "/" + name : place + "/" + name)
-    if files.contains(real) || real.hasPrefix(lockDirectory + "/") { return true }
+    if files.contains(real) || directories.contains(where: { real.hasPrefix($0 + "/") }) {
+      return true
+    }
     // By another name: a hard link, or a mount.
     guard let identity = Self.identity(candidate) else { return false }
-    if Self.identity(directory) ?? (0, 0) == Self.identity(lockDirectory) ?? (1, 0) { return true }
+    if directories.contains(where: {
+      Self.identity(directory) ?? (0, 0) == Self.identity($0) ?? (1, 0)
+    }) {
+      return true
+    }
     return files.contains { Self.identity($0) ?? (0, 0) == identity }
   }
 
@@ -75,6 +82,10 @@ private struct BackupTarget {
       throw JobError(.notFound, "\(given): there is no directory \(directory); choose another FILE")
     }
     guard stat(given, &status) == 0 else {
+      guard lstat(given, &status) != 0 else {
+        throw JobError(
+          .conflict, "\(given) is a symbolic link that leads nowhere. Name another file")
+      }
       self.path = path
       isSpecial = false
       return
@@ -131,8 +142,14 @@ private struct BackupTarget {
     let input = open(source, O_RDONLY | O_CLOEXEC)
     guard input >= 0 else { throw failure.systemError(errno, doing: "open \(source)") }
     defer { close(input) }
-    let output = open(path, O_WRONLY | O_CLOEXEC)
-    guard output >= 0 else { throw failure.systemError(errno, doing: "open \(path)") }
+    // A FIFO that nobody reads would keep us for ever.
+    let output = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    guard output >= 0 else {
+      guard errno == ENXIO else { throw failure.systemError(errno, doing: "open \(path)") }
+      throw JobError(
+        .connection, "\(path): nobody reads from it. The reader has to be started first")
+    }
+    _ = fcntl(output, F_SETFL, O_WRONLY)
     defer { close(output) }
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {

@@ -17,15 +17,14 @@ extension Catalog {
   /// How much older than ``reference()`` the conclusion of a job is that still is in the history.
   public static let historyRetention = Duration.seconds(400 * 86_400)
 
-  /// Dismisses jobs that concluded more than 7 days before the fifth-newest job was made, and deletes history of more
-  /// than 400 days before it. With fewer jobs than five nothing is old.
+  /// Dismisses jobs that concluded more than 7 days before the five newest jobs were made, and deletes history of more
+  /// than 400 days before them. With fewer jobs than five nothing is old.
   ///
   /// Jobs with a commit that is not settled stay where they are. Commits go with the history, but for those with
   /// an image that was away or in use: these are kept, because it may turn up later. Who made a snapshot is known for
   /// as long as an image has it.
   ///
-  /// - Parameter reference: the time to count from; nil for that of the fifth-newest job. A clock that is wrong for
-  ///   one command moves nothing.
+  /// - Parameter reference: the time to count from; nil for the oldest date of the five newest jobs.
   /// - Returns: how many jobs were moved and deleted.
   /// - Throws: `JobError`; nothing is changed then.
   @discardableResult
@@ -56,7 +55,7 @@ extension Catalog {
   }
 
   private func reference() throws(JobError) -> Timestamp? {
-    try database.read { db in try PruneTable(db).fifthNewestJob() }
+    try database.read { db in try PruneTable(db).dateOfNewestJobs() }
   }
 
   /// Looks at the whole database: SQLite's own check, references between tables, and whether

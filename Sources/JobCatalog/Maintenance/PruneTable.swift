@@ -14,11 +14,11 @@ struct PruneTable {
       WHERE commit_job.job = job.seq AND \(CommitTable.isOpen))
     """
 
-  /// The fifth of the dates at which jobs were made, newest first; nil for fewer jobs. Up to four under a clock that
-  /// ran ahead do not count.
-  func fifthNewestJob() throws -> Timestamp? {
-    try Int64.fetchOne(db, sql: "SELECT created FROM job ORDER BY created DESC LIMIT 1 OFFSET 4")
-      .map(Timestamp.init(microseconds:))
+  /// The oldest of the dates at which the five newest jobs were made; nil for fewer jobs. As long as one of them had a
+  /// clock that did not run ahead, nothing is old too early.
+  func dateOfNewestJobs() throws -> Timestamp? {
+    let dates = try Int64.fetchAll(db, sql: "SELECT created FROM job ORDER BY seq DESC LIMIT 5")
+    return dates.count < 5 ? nil : dates.min().map(Timestamp.init(microseconds:))
   }
 
   /// What was counted from when pruning was done last.

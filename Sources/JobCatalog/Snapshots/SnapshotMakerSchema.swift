@@ -1,5 +1,4 @@
-/// What schema version 7 adds: who made which snapshot, for as long as an image has it, and an index by which the
-/// history's age is found.
+/// What schema version 7 adds: who made which snapshot, for as long as an image has it.
 ///
 /// A snapshot that an earlier version has made has no id here; its tag and its date say which it is. One whose commit
 /// is under way names its intent, and goes with it if the commit is undone.
@@ -26,6 +25,4 @@ let snapshotMakerSchema = """
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX snapshot_image_by_path ON snapshot_image (path);
   CREATE INDEX snapshot_image_by_file ON snapshot_image (device, inode);
-
-  CREATE INDEX job_by_time ON job (created);
   """

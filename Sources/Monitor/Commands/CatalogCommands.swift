@@ -26,6 +26,7 @@ extension CommandTable {
       case "check":
         members.append(.init("problems", .array(try catalog.check().map { .string($0) })))
       case "backup":
+        try context.requireAllFiles(for: "a copy of the catalog, with all machines in it,")
         let path = try context.outputPath(try arguments.string("filename"))
         try catalog.backup(to: path)
         members.append(.init("filename", .string(path)))

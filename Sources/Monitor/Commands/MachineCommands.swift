@@ -47,7 +47,9 @@ extension CommandTable {
       ]
     ) { arguments, context in
       let name = try arguments.string("name")
-      let monitor = try arguments.string(ifPresent: "qmp").map { try context.monitorAddress($0) }
+      let monitor = arguments.string(ifPresent: "qmp")
+      // Whoever answers there says which files the disks are.
+      if monitor != nil { try context.requireAllFiles(for: "to say where a machine's monitor is") }
       var nodes = try context.newNodes(try arguments.objects("disks"))
       if let monitor {
         nodes += try await context.services.live.disks(at: monitor).filter { found in
@@ -98,7 +100,9 @@ extension CommandContext {
     let machine = try services.machines.machine(named: name)
     guard let address = machine.monitor, machine.node(node) == nil else { return }
     let found = try await services.live.disks(at: address).first { $0.name.description == node }
-    if let found { try services.machines.addNode(found, toMachine: name) }
+    guard let found else { return }
+    _ = try path(found.path)
+    try services.machines.addNode(found, toMachine: name)
   }
 
   /// Nodes for a new machine; those without a name become `disk0`, `disk1`, ….

@@ -22,6 +22,7 @@ struct NamedFiles: Sendable, Hashable {
     if let real = ImagePath.followed(path),
       directories.contains(where: { $0 == "/" || real.hasPrefix($0 + "/") })
     {
+      try Self.requireFixed(real)
       return real
     }
     throw JobError(
@@ -31,7 +32,42 @@ struct NamedFiles: Sendable, Hashable {
   }
 }
 
+extension NamedFiles {
+  /// Refuses a place where another user could put a link, or another file, after the name was looked at.
+  ///
+  /// - Parameter path: without symbolic links.
+  /// - Throws: `JobError` (permission) that names the directory.
+  private static func requireFixed(_ path: String) throws(JobError) {
+    let names = path.split(separator: "/").dropLast()
+    let directories = names.indices.map { "/" + names[...$0].joined(separator: "/") }
+    for (index, directory) in (["/"] + directories).enumerated() {
+      var status = stat()
+      guard lstat(directory, &status) == 0 else {
+        throw JobError(.notFound, "\(directory) has gone")
+      }
+      let isOurs = [0, geteuid()].contains(status.st_uid)
+      let isOpen = status.st_mode & (S_IWGRP | S_IWOTH) != 0
+      // In a directory like /tmp only what belongs to others can be exchanged by them.
+      let isSticky = status.st_mode & S_ISVTX != 0 && index < directories.count
+      guard isOurs, !isOpen || isSticky else {
+        throw JobError(
+          .permission,
+          "\(path): another user can put links into \(directory), which lead anywhere. Files for clients of other "
+            + "users lie in directories that only the server's user or root can change")
+      }
+    }
+  }
+}
+
 extension CommandContext {
+  /// Refuses to a client what shows or names files that are none of its own.
+  ///
+  /// - Throws: `JobError` (permission) unless the client may name any file.
+  func requireAllFiles(for purpose: String) throws(JobError) {
+    guard files.directories != nil else { return }
+    throw JobError(.permission, "\(purpose) is for the server's own user and root only")
+  }
+
   /// The absolute path of a file that a client names.
   ///
   /// - Throws: `JobError`: permission if the client may not name it; a conflict for the catalog's own files, which are
@@ -59,12 +95,6 @@ extension CommandContext {
       }
     }
     return path
-  }
-
-  /// Where a machine's monitor listens, as a client names it.
-  func monitorAddress(_ address: String) throws(JobError) -> String {
-    guard files.directories != nil, address.hasPrefix("unix:") else { return address }
-    return "unix:\(try path(String(address.dropFirst("unix:".count))))"
   }
 
   /// An address as a client names it, whose file or socket it may name.

@@ -92,8 +92,8 @@ struct CatalogPruneCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Dismiss and forget what is older than the catalog keeps.",
     discussion: """
-      Jobs that concluded more than 7 days before the fifth-newest job was made are moved to the history, \
-      and those that concluded more than 400 days before it are deleted from there. Commands that make a \
+      Jobs that concluded more than 7 days before the five newest jobs were made are moved to the history, \
+      and those that concluded more than 400 days before them are deleted from there. Commands that make a \
       job do the same, for each day once. Snapshots stay where they are, and so does what is known of who \
       made them; see snapjob prune for those.
 

@@ -8,8 +8,9 @@ struct PruneCommand: Verb {
     abstract: "Delete old snapshots that snapjob made, but for the newest.",
     discussion: """
       Of the snapshots whose tags match the pattern and which a job with this catalog made, the newest are \
-      kept, the others deleted under one commit. How the image is called, moved or copied does not matter, \
-      nor how old they are; what counts as newest is the order in which they were made, not the clock. \
+      kept, the others deleted under one commit. How the image is called or moved does not matter, nor how \
+      old they are; a copy of an image is known from the first change on that snapjob makes to it. What \
+      counts as newest is the order in which they were made, not the clock. \
       Snapshots of other programs and other catalogs stay, also where one has taken the place of \
       snapjob's under the same tag. Each tag is listed with the reason. On a terminal this is asked about.
 

@@ -11,7 +11,8 @@ struct ServeCommand: Verb {
       catalog at a path of its own, in which {machine} stands for its name. The socket is its \
       owner's alone; the same user and root may connect, and may do with the machine what the server may, \
       also through the monitor of a running one. Others connect with --allow-uid; they name files \
-      (devices save, node add, migrate) below the directories of --files only, and QEMU gets no command \
+      (devices save, node add, migrate) below the directories of --files only, where nobody but the \
+      server's user and root may be able to change directories, and QEMU gets no command \
       from them that could name one.
 
       While the machine runs in QEMU (machine add --qmp), the server keeps its monitor, passes its events \

@@ -13,7 +13,13 @@ enum Replaceable {
   ///   with QEMU's text if it cannot be looked at.
   static func check(_ path: String) throws(JobError) {
     var status = stat()
-    guard stat(path, &status) == 0 else { return }
+    guard stat(path, &status) == 0 else {
+      guard lstat(path, &status) != 0 else {
+        throw JobError(
+          .conflict, "\(path) is a symbolic link that leads nowhere. Name another file")
+      }
+      return
+    }
     switch status.st_mode & S_IFMT {
     case S_IFREG: break
     case S_IFDIR: throw NewFile.failure(.isDirectory, path)
