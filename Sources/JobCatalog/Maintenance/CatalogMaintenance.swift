@@ -11,10 +11,10 @@ public struct PruneReport: Sendable, Hashable {
 }
 
 extension Catalog {
-  /// How much older than ``reference()`` the conclusion of a job is that still is in `query-jobs`.
+  /// How much older than the five newest jobs the conclusion of a job is that still is in `query-jobs`.
   public static let concludedRetention = Duration.seconds(7 * 86_400)
 
-  /// How much older than ``reference()`` the conclusion of a job is that still is in the history.
+  /// How much older than the five newest jobs the conclusion of a job is that still is in the history.
   public static let historyRetention = Duration.seconds(400 * 86_400)
 
   /// Dismisses jobs that concluded more than 7 days before the five newest jobs were made, and deletes history of more

@@ -57,7 +57,7 @@ extension JobRunner {
   ///   - bytesPerSecond: the bytes that ``JobControl/advance(_:)`` lets pass in a second; 0 for no
   ///     limit.
   ///   - id: the job.
-  /// - Throws: ``JobError`` as ``apply(_:to:because:)``; for a negative speed; for another process's job.
+  /// - Throws: ``JobError`` as ``apply(_:to:because:within:)``; for a negative speed; for another process's job.
   public func setSpeed(_ bytesPerSecond: Int64, of id: JobID) throws(JobError) {
     guard let entry = roster.live(id) else {
       guard let record = try ledger.store.job(id) else { throw .jobNotFound }
