@@ -13,6 +13,11 @@ enum {
   snapjob_FALLOC_FL_PUNCH_HOLE = 0x02,
 };
 
+/* lseek(2) to the next byte that is in no hole. */
+enum {
+  snapjob_SEEK_DATA = 3,
+};
+
 /* renameat2(2) of paths with RENAME_NOREPLACE: a name that is taken stays as it is. */
 extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
 

@@ -92,6 +92,9 @@ private final class ObservedFile: ImageFile {
   func length() throws(Qcow2Error) -> Int64 { try file.length() }
   func stamp() throws(Qcow2Error) -> FileStamp { try file.stamp() }
   func allocatedByteCount() throws(Qcow2Error) -> Int64 { try file.allocatedByteCount() }
+  func hasData(at offset: Int64, byteCount: Int) -> Bool {
+    file.hasData(at: offset, byteCount: byteCount)
+  }
 
   func readAvailable(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64

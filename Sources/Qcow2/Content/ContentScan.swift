@@ -1,5 +1,5 @@
-/// Reads what L2 tables lead to: each table and each cluster once, however many states share it. So the work is
-/// bounded by what the file has, whatever its tables claim.
+/// Reads what L2 tables lead to: each table and each cluster once, however many states share it, and no holes. So the
+/// work is bounded by what the file has, whatever its tables claim.
 struct ContentScan {
   private let image: Image
   private let structures: ClusterUses
@@ -175,6 +175,7 @@ struct ContentScan {
   private mutating func readRun(_ run: HostRun) throws(Qcow2Error) {
     let (file, offset) = (image.file, Int64(geometry.offset(of: run.first).bytes))
     let byteCount = run.count << geometry.clusterBits
+    guard file.hasData(at: offset, byteCount: byteCount) else { return }
     var span = buffer.mutableSpan
     try span.withUnsafeMutableBytes { (bytes) throws(Qcow2Error) in
       try file.readZeroPadded(

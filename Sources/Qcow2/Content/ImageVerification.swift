@@ -76,8 +76,9 @@ public struct ImageVerification {
       report.problemCount = 1
       return report
     }
-    let doubles = placement.move(to: l1) { [scan] table in
+    let doubles = try placement.move(to: l1) { [scan, checkpoint] table in
       var scan = scan
+      try checkpoint(0)
       return try? scan.words(of: table)
     }
     report.usesClustersTwice = doubles.count > 0

@@ -29,20 +29,21 @@ struct TreePlacement {
   ///
   /// - Parameters:
   ///   - new: its L2 tables, without flags; 0 for none.
-  ///   - words: reads a table; nil if that cannot be done.
+  ///   - words: reads a table; nil if that cannot be done. What it throws ends the work.
   /// - Returns: what is used twice.
+  /// - Throws: what `words` throws; the placement is of no use then.
   mutating func move(
-    to new: [UInt64], _ words: (UInt64) -> [UInt64]?
-  ) -> ContentProblems {
+    to new: [UInt64], _ words: (UInt64) throws -> [UInt64]?
+  ) throws -> ContentProblems {
     var problems = ContentProblems()
     let indices = 0..<max(l1.count, new.count)
     let table = { (l1: [UInt64], index: Int) in index < l1.count ? l1[index] : 0 }
     for index in indices where table(l1, index) != table(new, index) {
-      remove(table(l1, index), of: index, words)
+      try remove(table(l1, index), of: index, words)
     }
     for index in indices where table(l1, index) != table(new, index) {
       guard problems.count < ContentProblems.maximumCount else { break }
-      add(table(new, index), to: index, words, &problems)
+      try add(table(new, index), to: index, words, &problems)
     }
     // What is used twice can't be given up once: the next state starts anew.
     l1 = problems.count == 0 ? new : []
@@ -51,19 +52,19 @@ struct TreePlacement {
   }
 
   private mutating func remove(
-    _ table: UInt64, of index: Int, _ words: (UInt64) -> [UInt64]?
-  ) {
+    _ table: UInt64, of index: Int, _ words: (UInt64) throws -> [UInt64]?
+  ) throws {
     guard table != 0, owners[table] == index else { return }
     owners[table] = nil
-    for (_, place) in places(words(table)) {
+    for (_, place) in places(try words(table)) {
       for cluster in clusters(of: place) { release(cluster) }
     }
   }
 
   private mutating func add(
-    _ table: UInt64, to index: Int, _ words: (UInt64) -> [UInt64]?,
+    _ table: UInt64, to index: Int, _ words: (UInt64) throws -> [UInt64]?,
     _ problems: inout ContentProblems
-  ) {
+  ) throws {
     guard table != 0 else { return }
     let start = UInt64(index) << UInt64(geometry.l2CoverageBits)
     guard owners[table] == nil else {
@@ -73,7 +74,7 @@ struct TreePlacement {
       return
     }
     owners[table] = index
-    for (entry, place) in places(words(table)) {
+    for (entry, place) in places(try words(table)) {
       for cluster in clusters(of: place) {
         guard let other = use(cluster, for: place.use) else { continue }
         let first = start + UInt64(entry) << UInt64(geometry.clusterBits)

@@ -26,6 +26,9 @@ public protocol ImageFile: AnyObject, Sendable {
   /// The bytes that it occupies now; less than its length if it has holes.
   func allocatedByteCount() throws(Qcow2Error) -> Int64
 
+  /// Whether a range may have other bytes than zeros; false where its storage knows that it is a hole.
+  func hasData(at offset: Int64, byteCount: Int) -> Bool
+
   /// Reads from an offset until the buffer is full or the file ends.
   ///
   /// - Parameters:
@@ -62,6 +65,9 @@ public protocol ImageFile: AnyObject, Sendable {
 }
 
 extension ImageFile {
+  /// Nothing is known of holes.
+  public func hasData(at offset: Int64, byteCount: Int) -> Bool { true }
+
   /// What is written in place needs no room.
   public func hasRoomForRewrite() throws(Qcow2Error) -> Bool { true }
 

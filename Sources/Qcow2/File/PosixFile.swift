@@ -95,6 +95,13 @@ public final class PosixFile: ImageFile {
       modified: Self.nanoseconds(status.rawValue.st_mtim))
   }
 
+  /// Whether a range may have other bytes than zeros.
+  public func hasData(at offset: Int64, byteCount: Int) -> Bool {
+    let next = lseek(openDescriptor.rawValue, off_t(offset), CInt(snapjob_SEEK_DATA))
+    // None up to the end is ENXIO; any other error says nothing.
+    return next < 0 ? errno != ENXIO : next < offset + Int64(byteCount)
+  }
+
   /// The bytes that it occupies now; all of them on a block device.
   public func allocatedByteCount() throws(Qcow2Error) -> Int64 {
     isBlockDevice ? try length() : try status().sizeAllocated

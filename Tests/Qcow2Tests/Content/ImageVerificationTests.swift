@@ -100,6 +100,17 @@ import Testing
     #expect(problem.text.contains("lies on the LUKS header"))
   }
 
+  @Test("It can be ended at each table whose places are looked at, before anything is read")
+  func endedEarly() throws {
+    struct End: Error {}
+    let image = try TestImage(size: "2G", ["preallocation=metadata"])
+    var verification = try ImageVerification(image.open(), withDigests: false) { byteCount in
+      if byteCount == 0 { throw End() }
+      Issue.record("something was read")
+    }
+    #expect(throws: End.self) { _ = try verification.readState(snapshot: nil) }
+  }
+
   @Test("VM state is read as well, and its damage is the snapshot's")
   func vmState() throws {
     // Each L1 entry stands for 32 KiB: the second one becomes VM state.

@@ -3,6 +3,7 @@ import Jobs
 import Qcow2
 import SnapshotJobs
 import Synchronization
+import TestFiles
 import TestOracles
 import Testing
 
@@ -43,6 +44,21 @@ private struct ToyImage: SecondReaderImage {
       buffer[Int(mistake - offset)] ^= 1
     }
   }
+}
+
+/// Counts how often files are read.
+private final class ReadCounter: FileObserver {
+  private let count = Atomic<Int>(0)
+
+  var readCount: Int { count.load(ordering: .relaxed) }
+
+  func perform(
+    _ operation: FileOperation, on file: any ImageFile, _ body: () throws(Qcow2Error) -> Void
+  ) throws(Qcow2Error) {
+    try body()
+  }
+
+  func willRead() { count.add(1, ordering: .relaxed) }
 }
 
 @Suite struct VerificationTests {
@@ -86,6 +102,21 @@ private struct ToyImage: SecondReaderImage {
       report.differences.map(\.lowerBound) == [0, 65_536, 1_966_080, 4_063_232])
     #expect(report.differences.first == 0..<65_536)
     #expect(report.states.map(\.content.problemCount) == [0, 0])
+  }
+
+  @Test func `Holes are not read`() throws {
+    let large = directory.path("large.qcow2")
+    try QemuImg.create(large, size: "2G", options: ["preallocation=metadata"])
+    try QemuIO.run(["write -P 1 1G 1M"], on: large)
+    try QemuImg.createSnapshot("a", in: large)
+    let counter = ReadCounter()
+    let report = try Verification.run(
+      path: large, tag: "a", second: reader, withDigests: false,
+      files: ObservedFiles(observer: counter))
+    #expect(report.states.map(\.content.bytesRead) == [2 << 30])
+    #expect(report.isSound)
+    // 2,048 pieces of a MiB, of which one has data; and the tables.
+    #expect(counter.readCount < 100)
   }
 
   @Test func `Another size is a difference of the whole disk`() throws {
