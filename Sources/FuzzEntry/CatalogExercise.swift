@@ -17,10 +17,10 @@ struct CatalogExercise {
     (ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp") + "/snapjob-fuzz-\(getpid())"
   private static let path = directory + "/catalog.sqlite"
 
-  func run() {
+  func run() throws(Finding) {
     try? FileManager.default.removeItem(atPath: Self.directory)
     guard mkdir(Self.directory, 0o700) == 0, let file = fopen(Self.path, "we") else {
-      return require(false, "no directory \(Self.directory): set TMPDIR")
+      throw Finding("no directory \(Self.directory): set TMPDIR")
     }
     fwrite(bytes, 1, bytes.count, file)
     fclose(file)
@@ -32,7 +32,7 @@ struct CatalogExercise {
     maintain(catalog)
     read(catalog)
     catalog.close()
-    require((try? catalog.machines()) == nil, "a closed catalog answers")
+    try require((try? catalog.machines()) == nil, "a closed catalog answers")
   }
 
   private func read(_ catalog: Catalog) {

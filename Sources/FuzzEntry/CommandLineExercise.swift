@@ -28,14 +28,14 @@ struct CommandLineExercise {
     file = parts.count > 2 ? parts[2].joined(separator: "\n") : ""
   }
 
-  func run() {
+  func run() throws(Finding) {
     // A command line cannot have a zero byte, and files are not the fuzzer's to read.
     let isHarmless = arguments.allSatisfy {
       $0 == Self.path || !$0.contains("\0") && !$0.contains("/dev")
     }
     guard isHarmless else { return }
     if arguments.contains(Self.path) {
-      require(
+      try require(
         (try? file.write(toFile: Self.path, atomically: false, encoding: .utf8)) != nil, "no TMPDIR"
       )
     }
@@ -44,9 +44,9 @@ struct CommandLineExercise {
     let outcome = Outcome()
     Task.detached { outcome.set(await program.run(arguments)) }
     let (status, text) = outcome.get()
-    require((0...255).contains(status), "exit code \(status)")
+    try require((0...255).contains(status), "exit code \(status)")
     let silent: Set<Int32> = [0, 2, 3]
-    require(silent.contains(status) || !text.isEmpty, "exit code \(status) without a word")
+    try require(silent.contains(status) || !text.isEmpty, "exit code \(status) without a word")
   }
 }
 

@@ -11,26 +11,18 @@ struct ImageEdit: Sendable {
   /// The snapshot that becomes the active state.
   var loaded: Int?
 
-  /// What was not meant and is another now; nil for nothing.
-  func finding(_ before: ImageLook, _ after: ImageLook) -> String? {
+  /// Looks whether nothing but what was meant is another now.
+  func judge(_ before: ImageLook, _ after: ImageLook) throws(Finding) {
     var kept = before.snapshots
     if let deleted { kept.remove(at: deleted) }
-    if !after.keeps(kept) { return "\(name) changed a snapshot" }
-    if keepsActive, !(before.active?.isKept(in: after.active) ?? true) {
-      return "\(name) changed the active state"
+    try require(after.keeps(kept), "\(name) changed a snapshot")
+    if keepsActive {
+      try require(
+        before.active?.isKept(in: after.active) ?? true, "\(name) changed the active state")
     }
-    if let loaded, let disk = before.snapshots[loaded].disk, after.active?.disk != disk {
-      return "\(name) loaded something else"
+    if let loaded, let disk = before.snapshots[loaded].disk {
+      try require(after.active?.disk == disk, "\(name) loaded something else")
     }
-    return nil
-  }
-
-  /// What is another although the change was refused; nil for nothing.
-  func changes(_ before: ImageLook, _ after: ImageLook) -> String? {
-    if !(before.active?.isKept(in: after.active) ?? true) {
-      return "\(name) changed the active state"
-    }
-    return after.keeps(before.snapshots) ? nil : "\(name) changed a snapshot"
   }
 
   /// All ways for an image.

@@ -76,6 +76,17 @@ struct ImageLook {
       && zip(snapshots, self.snapshots).allSatisfy { $0.isKept(in: $1) }
   }
 
+  /// Looks whether all states are there that were in order.
+  ///
+  /// - Parameters:
+  ///   - before: the image as it was.
+  ///   - name: what was done, for the finding.
+  /// - Throws: a finding.
+  func requireStates(of before: ImageLook, _ name: String) throws(Finding) {
+    try require(before.active?.isKept(in: active) ?? true, "\(name) changed the active state")
+    try require(keeps(before.snapshots), "\(name) changed a snapshot")
+  }
+
   /// How bad the image is by the exit codes of `qemu-img check`, in the order of what they mean; higher is worse.
   var rank: Int {
     switch report?.exitCode {

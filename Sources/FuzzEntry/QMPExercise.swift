@@ -13,14 +13,14 @@ struct QMPExercise {
     commands: commands, events: Monitor.eventSignatures
   ).value
 
-  func run() {
+  func run() throws(Finding) {
     let values = read(inPacketsOf: max(bytes.count, 1))
     // Where packets end says nothing.
-    require(values == read(inPacketsOf: 7), "the packets' ends have changed what was read")
+    try require(values == read(inPacketsOf: 7), "the packets' ends have changed what was read")
     var session = QMPSession(commands: Self.commands)
     for value in values {
-      take(session.receive(value))
-      if case .success(let value) = value { lookAt(value) }
+      try take(session.receive(value))
+      if case .success(let value) = value { try lookAt(value) }
     }
     _ = (session.isNegotiated, session.queueLimit, Self.listing)
     _ = try? QMPValue(parsing: String(decoding: bytes, as: UTF8.self))
@@ -36,12 +36,12 @@ struct QMPExercise {
     return values
   }
 
-  private func take(_ action: QMPSession.Action) {
+  private func take(_ action: QMPSession.Action) throws(Finding) {
     switch action {
-    case .reply(let reply), .begin(let reply): lookAt(reply)
+    case .reply(let reply), .begin(let reply): try lookAt(reply)
     case .execute(let request):
-      lookAt(request.message)
-      lookAt(request.reply(.failure(QMPError(.genericError, request.command, kind: "usage"))))
+      try lookAt(request.message)
+      try lookAt(request.reply(.failure(QMPError(.genericError, request.command, kind: "usage"))))
       guard let signature = Self.byName[request.command] else { return }
       if let arguments = try? signature.check(request.arguments) { read(arguments) }
       if let value = request.arguments { try? signature.checkReply(value) }
@@ -61,10 +61,10 @@ struct QMPExercise {
   }
 
   /// What was read is the same once it is written and read again, and a client makes something of it.
-  private func lookAt(_ value: QMPValue) {
+  private func lookAt(_ value: QMPValue) throws(Finding) {
     let text = value.jsonText
     let again = try? QMPValue(parsing: text)
-    require(again?.jsonText == text, "\(text) is read as \(again?.jsonText ?? "nothing")")
+    try require(again?.jsonText == text, "\(text) is read as \(again?.jsonText ?? "nothing")")
     _ = (value.asInteger, value.asText, value.asTruth, value.texts("x"), value.integer("x"))
     guard let message = try? QMPServerMessage(value) else { return }
     if case .event(let event) = message { _ = event.message.jsonText }

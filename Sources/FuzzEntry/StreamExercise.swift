@@ -6,18 +6,18 @@ struct StreamExercise {
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  func run() {
-    receive(bytes)
-    receive(readForward())
+  func run() throws(Finding) {
+    try receive(bytes)
+    try receive(readForward())
     guard let contents = try? StreamContents(reading: BytesSource(bytes)) else { return }
     for device in contents.summary.devices {
       _ = contents.devices(named: device.name.name)
       for field in (try? contents.fields(of: device)) ?? [] { _ = field.value }
     }
-    require(
+    try require(
       (try? StreamComparison(from: contents, to: contents))?.isEmpty == true,
       "a stream differs from itself")
-    extract(contents.summary)
+    try extract(contents.summary)
   }
 
   /// As from a socket: nothing behind the next byte is known.
@@ -37,24 +37,24 @@ struct StreamExercise {
   }
 
   /// The devices by themselves are the same devices, once and twice; put back they give the stream again.
-  private func extract(_ whole: StreamSummary) {
+  private func extract(_ whole: StreamSummary) throws(Finding) {
     guard let devices = collect({ try DeviceStateFile.extract(from: BytesSource(bytes), to: $0) })
     else { return }
     guard let summary = try? StreamSummary(reading: BytesSource(devices)) else {
-      return require(false, "the devices that were extracted cannot be read")
+      throw Finding("the devices that were extracted cannot be read")
     }
-    require(
+    try require(
       summary.devices.map(\.header) == whole.devices.map(\.header)
         && summary.devices.map(\.payload.count) == whole.devices.map(\.payload.count),
       "other devices were extracted than the stream has")
     let again = collect { try DeviceStateFile.extract(from: BytesSource(devices), to: $0) }
-    require(again == devices, "extracting twice gives something else")
+    try require(again == devices, "extracting twice gives something else")
     guard
       let merged = collect({
         try DeviceStateFile.merge(BytesSource(devices), into: BytesSource(bytes), to: $0)
       })
-    else { return require(false, "the devices that were extracted cannot be put back") }
-    require(merged == bytes, "putting the same devices back has changed the stream")
+    else { throw Finding("the devices that were extracted cannot be put back") }
+    try require(merged == bytes, "putting the same devices back has changed the stream")
   }
 
   private func collect(_ write: (@escaping StreamOutput) throws -> Void) -> [UInt8]? {
@@ -66,21 +66,21 @@ struct StreamExercise {
   }
 
   /// The payload of dirty bitmaps, for a receiver with a disk, and sent on.
-  private func receive(_ payload: [UInt8]) {
+  private func receive(_ payload: [UInt8]) throws(Finding) {
     let text = String(decoding: payload.prefix(40), as: UTF8.self)
     _ = try? BlockBitmapMapping(shortForms: [text, "disk0/b0=a0/a1"])
     let disk = DirtyBitmapDestination.Disk(node: "disk0", size: 1 << 20, bitmapNames: ["b9"])
     let mappings = [nil, try? BlockBitmapMapping(shortForms: ["disk0/b0=a0/a1"])]
     for (mapping, unknown) in zip(mappings, [DirtyBitmapReceiver.UnknownAliases.refused, .ignored])
     {
-      receive(
+      try receive(
         payload,
         DirtyBitmapReceiver(
           DirtyBitmapDestination(disks: [disk], mapping: mapping), unknownAliases: unknown))
     }
   }
 
-  private func receive(_ payload: [UInt8], _ empty: DirtyBitmapReceiver) {
+  private func receive(_ payload: [UInt8], _ empty: DirtyBitmapReceiver) throws(Finding) {
     var receiver = empty
     var parser = DirtyBitmapChunkParser()
     for start in stride(from: 0, to: payload.count, by: 100) {
@@ -88,7 +88,7 @@ struct StreamExercise {
       while let chunk = (try? parser.next()) ?? nil {
         var copy = DirtyBitmapChunkParser()
         copy.append(chunk.encoded)
-        require((try? copy.next()) == chunk, "a chunk is read as another once it is written")
+        try require((try? copy.next()) == chunk, "a chunk is read as another once it is written")
         guard (try? receiver.take(chunk)) != nil else { return }
       }
     }

@@ -1,8 +1,12 @@
 import FuzzEntry
 
-/// What libFuzzer calls with each input.
+/// What libFuzzer calls with each input: a finding ends the process.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  FuzzEntry.commandLine(UnsafeBufferPointer(start: bytes, count: count))
+  do throws(Finding) {
+    try FuzzEntry.commandLine(UnsafeBufferPointer(start: bytes, count: count))
+  } catch {
+    fatalError("finding: \(error)")
+  }
   return 0
 }
