@@ -60,6 +60,28 @@ import Testing
     try expectClean("a.qcow2")
   }
 
+  @Test func `each job of a group that recovery brought to its end made its own`() throws {
+    try program.makeDisks()
+    func save(_ disk: String, note: String) -> String {
+      #"""
+      {"type": "snapshot-save", "data": {"job-id": "save-\#(disk)", "tag": "\#(disk)", \#
+      "vmstate": "\#(disk)", "devices": ["\#(disk)"], "x-note": "\#(note)"}}
+      """#
+    }
+    let group = """
+      {"actions": [\(save("disk0", note: "first")), \(save("disk1", note: "second"))],
+       "properties": {"completion-mode": "grouped"}}
+      """
+    let killed = try program.attempt(["qmp", "transaction", group], stopAt: "after-record")
+    #expect(killed.status != 0)
+    try program.run("recover")
+    let list = try JSONValue(parsing: program.run("list", "--json").text).array ?? []
+    #expect(list.map { $0["tag"]?.string ?? "" } == ["disk0", "disk1"])
+    #expect(list.map { $0["note"]?.string ?? "" } == ["first", "second"])
+    #expect(list.map { $0["job"]?.string ?? "" } == ["save-disk0", "save-disk1"])
+    for disk in program.disks { try expectClean(disk) }
+  }
+
   @Test func `a clock that ran ahead takes no place and no history`() throws {
     try QemuImg.create(program.path("a.qcow2"), size: "1M")
     try program.run("node", "add", "d", "a.qcow2")

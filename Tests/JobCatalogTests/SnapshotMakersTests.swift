@@ -37,8 +37,8 @@ import Testing
         id: plain.id, jobs: plain.jobs, created: plain.created,
         members: plain.members.map {
           CommitIntent.Member(
-            node: $0.node, path: $0.path, sectors: $0.sectors, madeSnapshots: keys,
-            identity: file(5))
+            node: $0.node, path: $0.path, sectors: $0.sectors, job: plain.jobs.first,
+            madeSnapshots: keys, identity: file(5))
         }))
   }
 

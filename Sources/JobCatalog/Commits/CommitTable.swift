@@ -61,10 +61,7 @@ struct CommitTable {
           sectors.afterFenced?.bytes.asData, sectors.checksum.asData,
         ])
     }
-    // What a client asks for without a job is the client's own.
-    if let job = intent.jobs.first {
-      try SnapshotMakerTable(db).insert(intent.members, of: number, by: job)
-    }
+    try SnapshotMakerTable(db).insert(intent.members, of: number)
     try DeviceStateTable(db).insert(
       intent.members.map { ($0.path, $0.deviceState) }, of: intent.id, at: intent.created)
   }

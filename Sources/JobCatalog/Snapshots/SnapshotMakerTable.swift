@@ -12,15 +12,15 @@ struct SnapshotMakerTable {
 
   // MARK: Writing
 
-  /// Enters the snapshots that a commit makes.
+  /// Enters the snapshots that the jobs of a commit make. What a client asks for without a job is the client's own.
   ///
   /// - Parameters:
   ///   - members: the commit's images.
   ///   - intent: its number; the snapshots go with it if it is undone.
-  ///   - job: whose they are, until the conclusion of one says so.
   /// - Throws: what the database said.
-  func insert(_ members: [CommitIntent.Member], of intent: Int64, by job: JobID) throws {
+  func insert(_ members: [CommitIntent.Member], of intent: Int64) throws {
     for member in members {
+      guard let job = member.job else { continue }
       for key in member.madeSnapshots {
         let number = try number(of: key) ?? insert(key, id: key.id, job: job, intent: intent)
         try note(number, in: member.path, member.identity)

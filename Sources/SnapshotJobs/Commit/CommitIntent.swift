@@ -14,6 +14,8 @@ public struct CommitIntent: Sendable, Hashable {
     /// The device state that the guest's data go with from this commit on; nil for none. Written with the
     /// intent; an intent that is read back has none.
     public let deviceState: DeviceStateNote?
+    /// The job that changes the image; nil for a command without a job, and for an intent that is read back.
+    public let job: JobID?
     /// The snapshots that the commit makes in the image. Written with the intent; one that is read back has none.
     public let madeSnapshots: [SnapshotKey]
     /// Which file the image is; nil for an intent that is read back.
@@ -22,12 +24,13 @@ public struct CommitIntent: Sendable, Hashable {
     /// Makes a member.
     public init(
       node: String, path: String, sectors: CommitSectors, deviceState: DeviceStateNote? = nil,
-      madeSnapshots: [SnapshotKey] = [], identity: FileIdentity? = nil
+      job: JobID? = nil, madeSnapshots: [SnapshotKey] = [], identity: FileIdentity? = nil
     ) {
       self.node = node
       self.path = path
       self.sectors = sectors
       self.deviceState = deviceState
+      self.job = job
       self.madeSnapshots = madeSnapshots
       self.identity = identity
     }

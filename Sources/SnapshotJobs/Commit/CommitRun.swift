@@ -21,7 +21,7 @@ final class CommitRun: AnnouncedCommit {
   /// A commit that nothing is known of yet outside this process.
   ///
   /// - Parameters:
-  ///   - members: what was prepared, at least one image.
+  ///   - members: what was prepared, at least one image, and the job that prepared it.
   ///   - jobs: the jobs that it concludes.
   ///   - waits: whether somebody will have to finalize it.
   ///   - access: where image files come from.
@@ -30,7 +30,7 @@ final class CommitRun: AnnouncedCommit {
   ///   - onCommit: called before the first image is changed; what it throws takes the commit back.
   /// - Throws: `JobError` if a first sector has no room.
   init(
-    _ members: [PreparedSnapshots.Member], jobs: [JobID], waits: Bool = false,
+    _ members: [(image: PreparedSnapshots.Member, job: JobID?)], jobs: [JobID], waits: Bool = false,
     access: any FileAccess, log: any CommitLog, tables: CommitTables,
     onCommit: @escaping @Sendable () throws(JobError) -> Void
   ) throws(JobError) {
@@ -39,7 +39,7 @@ final class CommitRun: AnnouncedCommit {
     self.onCommit = onCommit
     let id = CommitID()
     var described: [CommitIntent.Member] = []
-    for (index, member) in members.enumerated() {
+    for (index, (member, job)) in members.enumerated() {
       do throws(Qcow2Error) {
         described.append(
           CommitIntent.Member(
@@ -47,14 +47,14 @@ final class CommitRun: AnnouncedCommit {
             sectors: try member.prepared.sectors(
               FenceMark(
                 commit: id, catalog: log.catalogID, member: index, memberCount: members.count)),
-            deviceState: member.deviceState, madeSnapshots: member.prepared.madeSnapshots,
+            deviceState: member.deviceState, job: job, madeSnapshots: member.prepared.madeSnapshots,
             identity: member.prepared.image.identity))
       } catch {
         throw JobError(error, node: member.node.name.description)
       }
     }
     intent = CommitIntent(id: id, jobs: jobs, created: .now, members: described)
-    images = members.map(\.prepared)
+    images = members.map(\.image.prepared)
     files = images.map(\.image.sectorFile)
     state = Mutex(
       State(

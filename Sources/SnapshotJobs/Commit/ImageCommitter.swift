@@ -25,15 +25,17 @@ public struct ImageCommitter: Committer {
     let publishFiles: @Sendable () throws(JobError) -> Void = { () throws(JobError) in
       for file in files { try file.publish() }
     }
-    let works = members.compactMap { ($0.work as? any PreparedOnImages)?.images }
-    guard works.contains(where: { !$0.members.isEmpty }) else {
+    let works = members.compactMap { member in
+      (member.work as? any PreparedOnImages).map { (job: member.id, images: $0.images) }
+    }
+    guard works.contains(where: { !$0.images.members.isEmpty }) else {
       return CommitWithoutImages(publish: publishFiles)
     }
     let run = try CommitRun(
-      works.flatMap(\.members), jobs: members.map(\.id), waits: waits, access: works[0].access,
-      log: log, tables: tables
+      works.flatMap { work in work.images.members.map { ($0, work.job) } }, jobs: members.map(\.id),
+      waits: waits, access: works[0].images.access, log: log, tables: tables
     ) { () throws(JobError) in
-      for work in works { try work.checkPaths() }
+      for work in works { try work.images.checkPaths() }
       try publishFiles()
     }
     try run.announce()
@@ -78,7 +80,8 @@ public struct ImageCommitter: Committer {
   ) -> CommitOutcome {
     do throws(JobError) {
       let run = try CommitRun(
-        members, jobs: [], access: access, log: log, tables: tables, onCommit: onCommit)
+        members.map { ($0, nil) }, jobs: [], access: access, log: log, tables: tables,
+        onCommit: onCommit)
       try run.announce()
       return run.commit()
     } catch {
