@@ -35,16 +35,27 @@ struct InspectionRun {
       display.clear()
     }
     let members = arguments.members + [QMPValue.Member("progress", true)]
-    let reply: Result<QMPValue, QMPError>
-    do throws(QMPError) {
-      reply = .success(try await endpoint.execute(command, .object(members)))
-    } catch {
-      reply = .failure(error)
+    var reply = await endpoint.reply(to: command, .object(members))
+    // A server of an earlier version does not know the member.
+    if case .failure(let error) = reply, error.desc == "Parameter 'progress' is unexpected" {
+      reply = await endpoint.reply(to: command, arguments)
     }
     signals.onStatusRequest(nil)
     showing.cancel()
     await showing.value
     return try reply.get()
+  }
+}
+
+extension QMPEndpoint {
+  fileprivate func reply(
+    to command: String, _ arguments: QMPValue
+  ) async -> Result<QMPValue, QMPError> {
+    do throws(QMPError) {
+      return .success(try await execute(command, arguments))
+    } catch {
+      return .failure(error)
+    }
   }
 }
 

@@ -38,6 +38,18 @@ private struct SlowEndpoint: QMPEndpoint {
   func events() -> AsyncStream<QMPEvent> { stream }
 }
 
+/// An endpoint that does not know of progress, and replies with its arguments.
+private struct EarlierEndpoint: QMPEndpoint {
+  func execute(
+    _ command: String, _ arguments: QMPValue?
+  ) async throws(QMPError) -> QMPValue {
+    let signature = CommandSignature(command, [.optional("tag", .string)])
+    return .object(try signature.check(arguments).members)
+  }
+
+  func events() -> AsyncStream<QMPEvent> { AsyncStream { $0.finish() } }
+}
+
 @Suite struct InspectionRunTests {
   /// A session with some global options.
   private func session(_ run: Run, _ options: [String]) throws -> Session {
@@ -65,6 +77,12 @@ private struct SlowEndpoint: QMPEndpoint {
     ).execute("x-snapjob-verify", ["tag": "x"], on: endpoint)
     #expect(reply == ["tag": "x", "progress": true])
     #expect(run.err.text == "verify: 50 % (1 KiB of 2 KiB)\n")
+  }
+
+  @Test("a server that tells of no progress is asked without") func earlierServer() async throws {
+    let reply = try await InspectionRun(title: "verify", session: session(Run(), []))
+      .execute("x-snapjob-verify", ["tag": "x"], on: EarlierEndpoint())
+    #expect(reply == ["tag": "x"])
   }
 
   @Test("SIGUSR1 asks where a command is, as long as it lasts") func status() async throws {
