@@ -6,6 +6,7 @@ import Logging
 import Monitor
 import QMP
 import QMPTransport
+import Qcow2
 
 /// The way to running machines' monitors, each of which serves one client at a time.
 ///
@@ -122,10 +123,9 @@ struct MonitorAccess: Sendable {
 
   /// One monitor can have several paths.
   private static func canonical(_ address: String) -> String {
-    guard case .unix(let path) = try? QMPAddress(address), let real = realpath(path, nil) else {
+    guard case .unix(let path) = try? QMPAddress(address), let real = RealPath.of(path) else {
       return address
     }
-    defer { free(real) }
-    return "unix:\(String(cString: real))"
+    return "unix:\(real)"
   }
 }

@@ -2,6 +2,7 @@ public import Logging
 import Monitor
 public import QMP
 import QMPTransport
+import Qcow2
 import Synchronization
 
 /// Machines of an engine, served over QMP.
@@ -23,13 +24,28 @@ public final class QMPService: Sendable {
   public struct Guests: Sendable, Hashable {
     /// Their ids.
     public let users: Set<UInt32>
-    /// Directories, absolute and without symbolic links, below which they may name files; none for no files at all.
+    /// Directories without symbolic links below which they may name files; none for no files at all.
     public let directories: [String]
 
+    /// No guests.
+    public init() { (users, directories) = ([], []) }
+
     /// Makes a list of guests.
-    public init(users: Set<UInt32> = [], directories: [String] = []) {
+    ///
+    /// - Parameters:
+    ///   - users: their ids.
+    ///   - directories: absolute; symbolic links are followed now.
+    /// - Throws: `QMPError` of kind `notFound` for what is no directory.
+    public init(users: Set<UInt32>, directories: [String]) throws(QMPError) {
       self.users = users
-      self.directories = directories
+      self.directories = try directories.map { path throws(QMPError) in
+        // A final slash lets nothing but a directory pass.
+        guard let real = RealPath.of(path + "/") else {
+          throw QMPError(
+            .genericError, "\(path) is no directory. Make it before: mkdir", kind: "notFound")
+        }
+        return real
+      }
     }
   }
 

@@ -2,6 +2,7 @@ import CLinux
 import Foundation
 import Glibc
 import Jobs
+import Qcow2
 
 /// The file of a catalog before SQLite sees it: where it is, whether it can be used, and its
 /// creation with the right permissions.
@@ -35,13 +36,13 @@ struct CatalogFile {
     let parts = Self.split(absolute)
     try CatalogOwner.checkDirectory(Self.nearest(parts.directory), failure)
     try Self.makeDirectory(parts.directory, failure)
-    guard let directory = Self.resolved(parts.directory) else {
+    guard let directory = RealPath.of(parts.directory) else {
       throw failure.systemError(errno, doing: "find its directory")
     }
     var path = directory == "/" ? "/" + parts.name : directory + "/" + parts.name
     var status = stat()
     if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
-      guard let target = Self.resolved(path) else {
+      guard let target = RealPath.of(path) else {
         throw failure.systemError(errno, doing: "follow the symbolic link")
       }
       path = target
@@ -77,13 +78,6 @@ struct CatalogFile {
       place = parent
     }
     return place
-  }
-
-  /// A path without symbolic links; nil if it leads nowhere.
-  static func resolved(_ path: String) -> String? {
-    guard let buffer = realpath(path, nil) else { return nil }
-    defer { free(buffer) }
-    return String(cString: buffer)
   }
 
   private static func makeDirectory(

@@ -1,5 +1,6 @@
 import Glibc
 import Jobs
+import Qcow2
 import SnapshotJobs
 
 /// The files that a client may name.
@@ -16,10 +17,11 @@ struct NamedFiles: Sendable, Hashable {
   ///
   /// - Parameter path: absolute.
   /// - Returns: what the name leads to where that matters, else the path itself.
-  /// - Throws: `JobError` (permission) for what is elsewhere, and for what cannot be followed.
+  /// - Throws: `JobError` (permission) for what is elsewhere, for what cannot be followed, and for a place where other
+  ///   users could put a link later.
   func admit(_ path: String) throws(JobError) -> String {
     guard let directories else { return path }
-    if let real = ImagePath.followed(path),
+    if let real = RealPath.ofFile(path),
       directories.contains(where: { $0 == "/" || real.hasPrefix($0 + "/") })
     {
       try Self.requireFixed(real)
@@ -36,7 +38,7 @@ extension NamedFiles {
   /// Refuses a place where another user could put a link, or another file, after the name was looked at.
   ///
   /// - Parameter path: without symbolic links.
-  /// - Throws: `JobError` (permission) that names the directory.
+  /// - Throws: `JobError` that names the directory: permission, or not found if it has gone.
   private static func requireFixed(_ path: String) throws(JobError) {
     let names = path.split(separator: "/").dropLast()
     let directories = names.indices.map { "/" + names[...$0].joined(separator: "/") }
@@ -87,7 +89,7 @@ extension CommandContext {
   func outputPath(_ name: String) throws(JobError) -> String {
     let path = try path(name)
     for machine in try services.machines.machines() + [try? machine()].compactMap(\.self) {
-      for node in machine.nodes where ImagePath.areSame(node.path, path) {
+      for node in machine.nodes where RealPath.areSame(node.path, path) {
         let owner = machine.name.map { " of machine \($0)" } ?? ""
         throw JobError(
           .conflict,
@@ -104,36 +106,5 @@ extension CommandContext {
     case .unix(let path): .unix(path: try self.path(path))
     case .tcp(let host, let port): .tcp(host: host, port: port)
     }
-  }
-}
-
-extension ImagePath {
-  /// A path without symbolic links; what is not there is looked for in its directory. Nil if that is not there either.
-  static func followed(_ path: String) -> String? {
-    if let real = resolved(path) { return real }
-    guard let slash = path.lastIndex(of: "/") else { return nil }
-    let name = path[path.index(after: slash)...]
-    // A link that leads nowhere would be followed when the file is made.
-    var status = stat()
-    guard lstat(path, &status) != 0, name != "..",
-      let directory = resolved(slash == path.startIndex ? "/" : String(path[..<slash]))
-    else { return nil }
-    return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
-  }
-
-  /// Whether two paths lead to one file, or would.
-  static func areSame(_ one: String, _ other: String) -> Bool {
-    if one == other { return true }
-    var (first, second) = (stat(), stat())
-    guard stat(one, &first) == 0, stat(other, &second) == 0 else {
-      return followed(one) != nil && followed(one) == followed(other)
-    }
-    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
-  }
-
-  private static func resolved(_ path: String) -> String? {
-    guard let buffer = realpath(path, nil) else { return nil }
-    defer { free(buffer) }
-    return String(cString: buffer)
   }
 }

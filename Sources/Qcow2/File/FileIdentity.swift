@@ -15,6 +15,12 @@ public struct FileIdentity: Hashable, Sendable, Codable {
     self.inode = inode
   }
 
+  /// The identity of what a path leads to; nil if that is nothing. It is not opened.
+  public init?(atPath path: String) {
+    guard let status = try? FilePath(path).stat() else { return nil }
+    self.init(status)
+  }
+
   /// The identity of a file with this status.
   init(_ status: Stat) {
     if status.type == .blockSpecial {

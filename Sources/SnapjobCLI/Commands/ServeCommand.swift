@@ -1,4 +1,5 @@
 import ArgumentParser
+import QMP
 import Snapjob
 
 /// `snapjob serve`.
@@ -80,14 +81,9 @@ struct ServeCommand: Verb {
     return .done
   }
 
-  private func guests(in session: Session) throws -> QMPService.Guests {
-    let directories = try directories.map { name in
-      guard let path = session.host.realDirectory(try session.host.absolute(name)) else {
-        throw CommandFailure(.notFound, "\(name) is no directory. Make it before: mkdir")
-      }
-      return path
-    }
-    return QMPService.Guests(users: Set(allowedUsers), directories: directories)
+  private func guests(in session: Session) throws(QMPError) -> QMPService.Guests {
+    try QMPService.Guests(
+      users: Set(allowedUsers), directories: directories.map(session.host.absolute))
   }
 
   private var description: String {

@@ -101,15 +101,6 @@ struct Host: Sendable {
     return lstat(path, &status) == 0
   }
 
-  /// The path of a directory without symbolic links; nil if there is none.
-  func realDirectory(_ path: String) -> String? {
-    var status = stat()
-    guard let buffer = realpath(path, nil) else { return nil }
-    defer { free(buffer) }
-    guard stat(buffer, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
-    return String(cString: buffer)
-  }
-
   /// The text of a file.
   ///
   /// - Parameter path: relative ones count from the current directory.

@@ -44,11 +44,7 @@ final class NewFile: StateOutput {
   }
 
   /// What a path leads to: a symbolic link stays, and what it leads to is replaced.
-  static func target(of path: String) -> String {
-    guard let buffer = realpath(path, nil) else { return path }
-    defer { free(buffer) }
-    return String(cString: buffer)
-  }
+  static func target(of path: String) -> String { RealPath.of(path) ?? path }
 
   deinit {
     if !hiddenPath.isEmpty { unlink(hiddenPath) }

@@ -1,0 +1,38 @@
+import Glibc
+import SystemPackage
+
+/// Where paths lead to.
+public enum RealPath {
+  /// A path without symbolic links and `..`.
+  ///
+  /// - Parameter path: absolute.
+  /// - Returns: the path; nil if it leads nowhere, or through a name that is no UTF-8.
+  public static func of(_ path: String) -> String? {
+    guard let buffer = realpath(path, nil) else { return nil }
+    defer { free(buffer) }
+    return String(validatingCString: buffer)
+  }
+
+  /// The same for a file that may not be there yet: its directory has to be.
+  ///
+  /// - Parameter path: absolute.
+  /// - Returns: the path; nil also for a symbolic link that leads nowhere, which would be followed when the file is made.
+  public static func ofFile(_ path: String) -> String? {
+    if let real = of(path) { return real }
+    var status = stat()
+    let parts = FilePath(path)
+    guard lstat(path, &status) != 0, let name = parts.lastComponent, name.kind == .regular,
+      let directory = of(parts.removingLastComponent().string)
+    else { return nil }
+    return FilePath(directory).appending(name).string
+  }
+
+  /// Whether two paths lead to one file, or would.
+  public static func areSame(_ one: String, _ other: String) -> Bool {
+    if one == other { return true }
+    if let first = FileIdentity(atPath: one), let second = FileIdentity(atPath: other) {
+      return first == second
+    }
+    return ofFile(one).map { $0 == ofFile(other) } ?? false
+  }
+}
