@@ -36,25 +36,27 @@ let package = Package(
   ],
   targets: [
     .target(name: "ByteCoding", swiftSettings: byteHouse),
+    .target(name: "FileNames", dependencies: ["CLinux", system], swiftSettings: house),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "Qcow2",
       dependencies: [
-        "ByteCoding", "CLinux", "CZlib", "CZstd", system,
+        "ByteCoding", "CLinux", "FileNames", "CZlib", "CZstd", system,
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: house),
     .target(name: "DeviceState", dependencies: ["ByteCoding"], swiftSettings: byteHouse),
-    .target(name: "Jobs", swiftSettings: house),
+    .target(name: "Jobs", dependencies: ["FileNames"], swiftSettings: house),
     .target(
-      name: "SnapshotJobs", dependencies: ["Jobs", "Qcow2", "DeviceState", log, system],
+      name: "SnapshotJobs",
+      dependencies: ["FileNames", "Jobs", "Qcow2", "DeviceState", log, system],
       swiftSettings: house),
     .target(
       name: "JobCatalog",
       dependencies: [
-        "CLinux", "Jobs", "SnapshotJobs", "Qcow2", log, system,
+        "CLinux", "FileNames", "Jobs", "SnapshotJobs", "Qcow2", log, system,
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: house),
@@ -62,31 +64,34 @@ let package = Package(
     .target(
       name: "QMPTransport",
       dependencies: [
-        "QMP", "Jobs", "SnapshotJobs", log, .product(name: "NIOCore", package: "swift-nio"),
+        "FileNames", "QMP", "Jobs", "SnapshotJobs", log,
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: house),
     .target(
-      name: "LiveMachine", dependencies: ["QMP", "Jobs", "SnapshotJobs"], swiftSettings: house),
+      name: "LiveMachine", dependencies: ["FileNames", "QMP", "Jobs", "SnapshotJobs"],
+      swiftSettings: house),
     .target(
       name: "Monitor",
-      dependencies: ["QMP", "Jobs", "SnapshotJobs", "Qcow2", "DeviceState", log],
+      dependencies: ["FileNames", "QMP", "Jobs", "SnapshotJobs", "Qcow2", "DeviceState", log],
       swiftSettings: house),
     .systemLibrary(
       name: "CLibqcow", pkgConfig: "libqcow", providers: [.apt(["libqcow-dev"])]),
     .target(
-      name: "Libqcow", dependencies: ["Jobs", "SnapshotJobs", "CLibqcow"], swiftSettings: house),
+      name: "Libqcow", dependencies: ["FileNames", "Jobs", "SnapshotJobs", "CLibqcow"],
+      swiftSettings: house),
     .target(
       name: "Snapjob",
       dependencies: [
-        "Jobs", "Qcow2", "DeviceState", "SnapshotJobs", "JobCatalog", "QMP", "Monitor",
+        "FileNames", "Jobs", "Qcow2", "DeviceState", "SnapshotJobs", "JobCatalog", "QMP", "Monitor",
         "QMPTransport", "LiveMachine", "Libqcow", log, system, "Yams",
       ],
       swiftSettings: house),
     .target(
       name: "SnapjobCLI",
       dependencies: [
-        "Snapjob", "QMP", log, system,
+        "FileNames", "Snapjob", "QMP", log, system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: house),
@@ -102,8 +107,8 @@ let package = Package(
     .target(
       name: "FuzzEntry",
       dependencies: [
-        "Qcow2", "DeviceState", "QMP", "Monitor", "Jobs", "SnapshotJobs", "JobCatalog",
-        "SnapjobCLI", system,
+        "FileNames", "Qcow2", "DeviceState", "QMP", "Monitor", "Jobs", "SnapshotJobs",
+        "JobCatalog", "SnapjobCLI", system,
       ],
       swiftSettings: house),
 
@@ -115,6 +120,8 @@ let package = Package(
     .testTarget(
       name: "FuzzEntryTests", dependencies: ["FuzzEntry", "Qcow2", "TestOracles"],
       swiftSettings: house),
+    .testTarget(
+      name: "FileNamesTests", dependencies: ["FileNames"], swiftSettings: house),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: house),
     .testTarget(
       name: "Qcow2Tests", dependencies: ["Qcow2", "TestOracles", system], swiftSettings: house),

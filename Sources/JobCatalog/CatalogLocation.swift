@@ -1,3 +1,4 @@
+import FileNames
 import Foundation
 import Glibc
 public import Jobs
@@ -41,7 +42,7 @@ extension Catalog {
   /// - Parameter path: the catalog that is in use already.
   /// - Returns: the others, open.
   public static func defaultLogs(beside path: String) -> [any CommitLog] {
-    var environment = ProcessInfo.processInfo.environment
+    var environment = processEnvironment()
     environment["SNAPJOB_CATALOG"] = nil
     let places = [0, geteuid()].compactMap { uid in
       try? location(environment: environment, uid: uid)
@@ -60,6 +61,6 @@ extension Catalog {
     guard getpwuid_r(uid, &entry, &buffer, buffer.count, &result) == 0, result != nil,
       let directory = entry.pw_dir
     else { return nil }
-    return withExtendedLifetime(buffer) { String(cString: directory) }
+    return withExtendedLifetime(buffer) { String(fileName: directory) }
   }
 }

@@ -1,4 +1,5 @@
 import CLibqcow
+import FileNames
 import Jobs
 import SnapshotJobs
 
@@ -16,7 +17,10 @@ final class LibqcowImage: SecondReaderImage {
     }
     do throws(JobError) {
       try LibqcowCall.check(path) {
-        libqcow_file_open(opened, path, libqcow_get_access_flags_read(), &$0)
+        error in
+        path.withFileName {
+          libqcow_file_open(opened, $0, libqcow_get_access_flags_read(), &error)
+        }
       }
       try Self.checkIsReadable(opened, path: path)
       var byteCount: size64_t = 0

@@ -1,3 +1,4 @@
+import Glibc
 import TestOracles
 import Testing
 
@@ -72,20 +73,74 @@ import Testing
     try expectClean()
   }
 
-  @Test func `words that are no UTF-8 are refused, and no other file is taken for theirs`() throws {
+  @Test func `a file name is its bytes, whatever reads them, and no other file is taken for it`()
+    throws
+  {
     let result = try program.shell(
       """
-      a=$(printf 'd\\377.qcow2'); b=$(printf 'd\\357\\277\\275.qcow2')
-      cp a.qcow2 "$a"; cp a.qcow2 "$b"; before=$(sha256sum "$b")
-      snapjob save --tag lossy --file "$a"; echo $?
-      snapjob save --tag "$(printf 'x\\377')" --file a.qcow2; echo $?
-      SNAPJOB_MACHINE="$(printf 'x\\377')" snapjob list; echo $?
-      mkdir "$(printf 'dir\\377')" && cd "$(printf 'dir\\377')" && cp ../a.qcow2 . && mkdir -p "$(printf '../dir\\357\\277\\275')"
-      snapjob save --tag t --file a.qcow2; echo $?
-      cd ..; [ "$before" = "$(sha256sum "$b")" ] && ls "$(printf 'dir\\357\\277\\275')" && echo same
+      a=$(printf 'd\\377.qcow2'); b=$(printf 'd\\357\\277\\275.qcow2'); d=$(printf 'dir\\377')
+      qemu-img create -q -f qcow2 "$a" 1M; cp "$a" "$b"; before=$(sha256sum < "$b")
+      mkdir "$d"; mv "$a" "$d"; cd "$d"
+      snapjob save -q --tag one --file "$a" > id; echo "file $?"
+      snapjob save -q --tag one --file "$PWD/$a" > id; echo "again $?"
+      snapjob job wait -q "$(snapjob save --tag two --detach --file "$a")"; echo "detached $?"
+      snapjob machine add w --disk "disk0=$a" -q; snapjob -m w save -q --tag three > id; echo "machine $?"
+      snapjob -m w load -q --tag one --yes > id && snapjob -m w delete -q --tag two > id; echo "changed $?"
+      snapjob -m w verify > verified; echo "verified $?"; snapjob check "$a" > checked; echo "checked $?"
+      c=$(printf 'c\\376.sqlite')
+      snapjob --catalog "$PWD/$c" save -q --tag four --file "$a" > id; echo "catalog $?"
+      sqlite3 "$c" 'PRAGMA integrity_check'
+      snapjob -m w devices save "$(printf 'no\\377.state')" --tag one > id; echo "state $?"
+      snapjob check "./no$a"; echo "missing $?"
+      qemu-img snapshot -l "$a" | awk 'NR > 2 { print $2 }' | tr '\\n' ' '; qemu-img check -q "$a"; echo $?
+      [ "$before" = "$(sha256sum < "../$b")" ] && ls -b . | tr '\\n' ' '
       """)
-    #expect(result.text == "64\n64\n64\n64\nsame\n", "\(result.standardError)")
-    #expect(result.standardError.contains(#"'d\xff.qcow2' is no UTF-8"#))
+    #expect(
+      result.text == """
+        file 0
+        again 5
+        detached 0
+        machine 0
+        changed 0
+        verified 0
+        checked 0
+        catalog 0
+        ok
+        state 4
+        missing 1
+        one three four 0
+        c\\376.sqlite c\\376.sqlite.workers checked d\\377.qcow2 id verified\u{20}
+        """, "\(result.standardError)")
+    #expect(result.standardError.contains(#"dir\xff/nod\xff.qcow2"#))
+  }
+
+  @Test func `a server's clients name files by their bytes`() throws {
+    let (server, client) = try program.serve()
+    defer { server.send(signal: SIGTERM) }
+    try program.shell(#"cp a.qcow2 "$(printf 'd\377.qcow2')""#)
+    let path = program.path("") + "/" + #"d\udbff\udeff.qcow2"#
+    try client.execute(
+      "blockdev-add",
+      #"{"driver": "qcow2", "node-name": "bytes", "file": {"driver": "file", "filename": "\#(path)"}}"#
+    )
+    try program.run("delete", "--id", "2", "--device", "bytes", "--yes", "-q")
+    let left = try program.shell(
+      #"qemu-img snapshot -l "$(printf 'd\377.qcow2')" | grep -ac ' '; snapjob node list --json"#)
+    #expect(left.text.hasPrefix("6\n"), "\(left.text)")
+    #expect(left.text.contains(#"d\uDBFF\uDEFF.qcow2"#), "\(left.text)")
+  }
+
+  @Test func `new names are UTF-8`() throws {
+    let result = try program.shell(
+      """
+      x=$(printf 'x\\377')
+      for words in "save --file a.qcow2 --tag" "load --yes --file a.qcow2 --tag" "bitmap add ./a.qcow2" "node add" "machine add"; do
+        case $words in node*) set -- "$x" a.qcow2 ;; *) set -- "$x" ;; esac
+        snapjob $words "$@" > out; echo $?
+      done
+      """)
+    #expect(result.text == "64\n64\n64\n9\n64\n", "\(result.standardError)")
+    #expect(result.standardError.contains("UTF-8"))
     #expect(try ids() == ["1", "2", "3", "4", "5"])
   }
 }

@@ -1,3 +1,4 @@
+import FileNames
 import Foundation
 import GRDB
 import Glibc
@@ -49,11 +50,13 @@ final class CatalogDatabase: Sendable {
     do {
       // The follower comes first: it only reads, so a foreign database is refused unchanged.
       follower = try DatabaseQueue(
-        path: file.path, configuration: Self.configuration(settings, isReader: true))
+        path: DatabaseName.of(file.path),
+        configuration: Self.configuration(settings, isReader: true))
       let state = try follower.read { db in try SchemaState(db) }
       try state.check(settings.migrations, file.failure)
       pool = try DatabasePool(
-        path: file.path, configuration: Self.configuration(settings, isReader: false))
+        path: DatabaseName.of(file.path),
+        configuration: Self.configuration(settings, isReader: false))
     } catch {
       throw file.failure.jobError(for: error)
     }
@@ -232,7 +235,7 @@ final class CatalogDatabase: Sendable {
       throw JobError(.conflict, "\(target) exists already. Choose another name for the copy")
     }
     do {
-      let copy = try DatabaseQueue(path: target)
+      let copy = try DatabaseQueue(path: DatabaseName.of(target))
       try pool.backup(to: copy)
       try copy.writeWithoutTransaction { db in
         // One file instead of three: a copy is to be carried about.

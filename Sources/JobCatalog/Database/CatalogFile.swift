@@ -1,4 +1,5 @@
 import CLinux
+import FileNames
 import Foundation
 import Glibc
 import Jobs
@@ -24,8 +25,8 @@ struct CatalogFile {
     guard !given.isEmpty, !given.hasSuffix("/"), !given.utf8.contains(0) else {
       throw JobError(.usage, "'\(given)' is no path of a file. Choose one with --catalog PATH")
     }
-    let current = FileManager.default.currentDirectoryPath
-    guard given.hasPrefix("/") || current.hasPrefix("/") else {
+    let current = given.hasPrefix("/") ? "" : getcwd()
+    guard let current else {
       throw JobError(
         .notFound,
         "the catalog '\(given)' cannot be found: the working directory cannot be told. Was it removed? Name it "

@@ -1,3 +1,4 @@
+import FileNames
 import GRDB
 import Jobs
 import SnapshotJobs
@@ -44,11 +45,11 @@ struct MachineTable {
     let allowed = name.utf8.allSatisfy { byte in
       byte > 0x20 && byte != 0x7F && !"/'\"\\".utf8.contains(byte)
     }
-    guard !name.isEmpty, allowed, !name.hasPrefix("-") else {
+    guard !name.isEmpty, allowed, !name.hasPrefix("-"), !name.hasBytesOfFileNames else {
       throw JobError(
         .usage,
-        "'\(name)' is no name for a machine: it takes no spaces, quotes or slashes and does not begin "
-          + "with '-'")
+        "'\(name)' is no name for a machine: it is UTF-8, takes no spaces, quotes or slashes and does not "
+          + "begin with '-'")
     }
     guard try find(name) == nil else {
       throw JobError(

@@ -1,3 +1,4 @@
+import FileNames
 import Foundation
 import Glibc
 public import Jobs
@@ -77,8 +78,7 @@ private struct BackupTarget {
   /// Whether a file begins as a catalog does.
   private static func isCopy(_ path: String) throws(JobError) -> Bool {
     do {
-      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      defer { try? file.close() }
+      let file = try reading(path)
       let start = [UInt8](try file.read(upToCount: applicationIDOffset + 4) ?? Data())
       guard start.count == applicationIDOffset + 4 else { return false }
       let id = start[applicationIDOffset...].reduce(Int64(0)) { $0 << 8 | Int64($1) }
@@ -108,6 +108,12 @@ private struct BackupTarget {
   }
 
   /// What keeps the copy from being made, as what is to become of the file.
+  private static func reading(_ path: String) throws(POSIXError) -> FileHandle {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
   private static func failure(_ error: any Error, _ path: String) -> JobError {
     guard let error = error as? JobError else {
       return JobError(
@@ -142,7 +148,7 @@ private struct BackupTarget {
     _ = fcntl(descriptor, F_SETFL, O_WRONLY)
     do {
       let output = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-      let input = try FileHandle(forReadingFrom: URL(fileURLWithPath: copy))
+      let input = try Self.reading(copy)
       defer { try? input.close() }
       while let piece = try input.read(upToCount: Self.pieceByteCount), !piece.isEmpty {
         try output.write(contentsOf: piece)

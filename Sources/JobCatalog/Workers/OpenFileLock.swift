@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 
 /// Locks on single bytes of a file that last as long as their owner: locks of an open file description, which the

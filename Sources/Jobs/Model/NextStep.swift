@@ -1,3 +1,5 @@
+import FileNames
+
 /// A command line that a message recommends: `snapjob -m web01 load --tag before --device disk0`.
 ///
 /// Of the global options it has only the machine, because the others belong to the command line that the message
@@ -40,6 +42,11 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
       }
     }
     if isPlain, !word.isEmpty { return word }
+    // What bash, zsh and ksh, and printf, take for bytes.
+    if word.hasBytesOfFileNames {
+      return "$'"
+        + word.replacing(#"\"#, with: #"\\"#).replacing("'", with: #"\'"#).printedFileNames + "'"
+    }
     return "'" + word.replacing("'", with: #"'\''"#) + "'"
   }
 }

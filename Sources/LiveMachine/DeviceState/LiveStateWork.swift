@@ -1,3 +1,4 @@
+import FileNames
 private import Glibc
 public import Jobs
 internal import QMP

@@ -68,8 +68,12 @@ extension LiveDisk {
   }
 
   /// The file of a node; where QEMU needs more words to open it, the file is among them.
+  ///
+  /// - Returns: nil also for a name that is no UTF-8: QEMU tells it with signs in the bytes' places, which would be
+  ///   the name of another file.
   private static func path(_ inserted: QMPValue) -> String? {
     let name = inserted["image"]?["filename"]?.asText ?? inserted.text("file")
+    if name.contains("\u{FFFD}") { return nil }
     if name.hasPrefix("/") { return name }
     guard name.hasPrefix("json:"), let options = try? QMPValue(parsing: String(name.dropFirst(5)))
     else { return nil }

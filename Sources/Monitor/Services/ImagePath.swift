@@ -1,4 +1,5 @@
-import FoundationEssentials
+import FileNames
+import Glibc
 public import Jobs
 
 /// Names of image files: plain paths, never looked into for protocols or formats.
@@ -15,8 +16,7 @@ public enum ImagePath {
   }
 
   private static func workingDirectory(for path: String) throws(JobError) -> String {
-    let directory = FileManager.default.currentDirectoryPath
-    guard directory.hasPrefix("/") else {
+    guard let directory = getcwd() else {
       throw JobError(
         .notFound,
         "'\(path)' names nothing: the working directory cannot be told. Was it removed? Name files from "
@@ -26,5 +26,5 @@ public enum ImagePath {
   }
 
   /// Whether something has this path.
-  static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 public import Jobs
 import QMP

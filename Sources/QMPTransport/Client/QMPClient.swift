@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import NIOCore
 import NIOPosix
@@ -197,7 +198,8 @@ public final class QMPClient: QMPEndpoint {
       }
     }
     return switch address {
-    case .unix(let path): try await bootstrap.connect(unixDomainSocketPath: path).get()
+    case .unix(let path):
+      try await bootstrap.connect(to: SocketAddress(UNIXAddress(path).system)).get()
     case .tcp(let host, let port): try await bootstrap.connect(host: host, port: port).get()
     }
   }

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 
 /// Who is connected to a UNIX socket, asked of the kernel (sock_diag(7), unix_diag.h).

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 
 /// The kernel's table of UNIX sockets (unix_diag.h); Swift's Glibc lacks its structures.
@@ -80,7 +81,7 @@ enum UnixSocketTable {
       guard length >= 4, length <= rest.count else { break }
       let value = rest.prefix(length).dropFirst(4)
       switch number(rest, at: 2, as: UInt16.self) {
-      case nameAttribute: path = String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
+      case nameAttribute: path = String(fileName: value.prefix { $0 != 0 })
       case peerAttribute where value.count >= 4: peer = number(value, at: 0, as: UInt32.self)
       default: break
       }

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import QMP
 
@@ -70,24 +71,25 @@ struct ListeningSocket: Sendable {
 
 /// The address of a UNIX socket.
 struct UNIXAddress {
-  private var address = sockaddr_un()
+  /// As the system takes it.
+  private(set) var system = sockaddr_un()
 
   /// - Throws: `QMPError` (usage) for a path that the kernel has no room for.
   init(_ path: String) throws(QMPError) {
-    address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
-    let room = MemoryLayout.size(ofValue: address.sun_path) - 1
+    system.sun_family = sa_family_t(AF_UNIX)
+    let bytes = path.fileNameBytes
+    let room = MemoryLayout.size(ofValue: system.sun_path) - 1
     guard !bytes.isEmpty, bytes.count <= room else {
       throw QMPError(
         .genericError,
         "\(path): the path of a socket has 1 to \(room) bytes. Choose a shorter one", kind: "usage")
     }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    withUnsafeMutableBytes(of: &system.sun_path) { $0.copyBytes(from: bytes) }
   }
 
   /// Hands the address to a system call.
   func withPointer(_ call: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
-    withUnsafePointer(to: address) { pointer in
+    withUnsafePointer(to: system) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         call($0, socklen_t(MemoryLayout<sockaddr_un>.size))
       }

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import SystemPackage
 
@@ -17,7 +18,7 @@ public struct FileIdentity: Hashable, Sendable, Codable {
 
   /// The identity of what a path leads to; nil if that is nothing. It is not opened.
   public init?(atPath path: String) {
-    guard let status = try? FilePath(path).stat() else { return nil }
+    guard let status = try? FilePath(fileName: path).stat() else { return nil }
     self.init(status)
   }
 

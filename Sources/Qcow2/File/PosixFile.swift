@@ -1,4 +1,5 @@
 import CLinux
+import FileNames
 import Glibc
 public import SystemPackage
 
@@ -35,7 +36,7 @@ public final class PosixFile: ImageFile {
     let action = mode == .read ? "open it" : "open it for writing"
     let status: Stat
     do {
-      status = try FilePath(path).stat()
+      status = try FilePath(fileName: path).stat()
     } catch {
       throw .system(error, cannot: action, path: path)
     }
@@ -222,7 +223,7 @@ extension PosixFile {
     _ path: String, _ flags: CInt, action: String
   ) throws(Qcow2Error) -> FileDescriptor {
     while true {
-      let number = Glibc.open(path, flags | O_CLOEXEC, 0o666)
+      let number = FileNames.open(path, flags | O_CLOEXEC, 0o666)
       if number >= 0 { return FileDescriptor(rawValue: number) }
       let cause = Errno(rawValue: errno)
       if cause == .interrupted { continue }

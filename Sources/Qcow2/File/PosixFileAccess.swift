@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import SystemPackage
 
@@ -27,7 +28,7 @@ public struct PosixFileAccess: FileAccess {
   public func synchronizeDirectory(of path: String) throws(Qcow2Error) {
     let parent = FilePath(path).removingLastComponent()
     let directory = parent.isEmpty ? "." : parent.string
-    let number = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let number = FileNames.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard number >= 0 else {
       throw .system(Errno(rawValue: errno), cannot: "open it", path: directory)
     }

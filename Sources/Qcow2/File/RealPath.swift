@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import SystemPackage
 
@@ -6,11 +7,9 @@ public enum RealPath {
   /// A path without symbolic links and `..`.
   ///
   /// - Parameter path: absolute.
-  /// - Returns: the path; nil if it leads nowhere, or through a name that is no UTF-8.
+  /// - Returns: the path; nil if it leads nowhere, with the reason in `errno`.
   public static func of(_ path: String) -> String? {
-    guard let buffer = realpath(path, nil) else { return nil }
-    defer { free(buffer) }
-    return String(validatingCString: buffer)
+    realpath(path)
   }
 
   /// The same for a file that may not be there yet: its directory has to be.

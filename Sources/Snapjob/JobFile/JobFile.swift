@@ -1,3 +1,4 @@
+import FileNames
 public import QMP
 import SystemPackage
 
@@ -139,7 +140,7 @@ public struct JobFile: Sendable, Hashable {
   private static func text(of path: String) throws(QMPError) -> String {
     let bytes: [UInt8]
     do {
-      let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
+      let file = try FileDescriptor.open(FilePath(fileName: path), .readOnly, options: .closeOnExec)
       bytes = try file.closeAfter {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)

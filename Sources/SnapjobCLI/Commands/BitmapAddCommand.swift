@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 
 /// `snapjob bitmap add`.
@@ -25,6 +26,12 @@ struct BitmapAddCommand: Verb {
   var granularity: ByteSize?
   @Flag(help: "Record nothing until it is enabled.") var disabled = false
   @OptionGroup(title: "Global options") var globals: GlobalOptions
+
+  func validate() throws {
+    if name.hasBytesOfFileNames {
+      throw ValidationError("The bitmap's name is no UTF-8. Give it another one")
+    }
+  }
 
   func perform(in session: Session) async throws -> ExitStatus {
     try await session.changeBitmap("block-dirty-bitmap-add", of: node, done: "Added", name: name) {

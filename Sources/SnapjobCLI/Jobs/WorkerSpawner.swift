@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import Synchronization
 
@@ -88,7 +89,9 @@ final class ProcessSpawner: WorkerSpawner {
     var mask = signals.initialMask.value
     posix_spawnattr_setsigmask(&attributes, &mask)
     posix_spawnattr_setflags(&attributes, Self.newSession | Int16(POSIX_SPAWN_SETSIGMASK))
-    var words: [UnsafeMutablePointer<CChar>?] = (["snapjob"] + arguments).map { strdup($0) }
+    var words: [UnsafeMutablePointer<CChar>?] = (["snapjob"] + arguments).map {
+      $0.withFileName { strdup($0) }
+    }
     defer { words.forEach { free($0) } }
     guard words.allSatisfy({ $0 != nil }) else { throw Self.failure(ENOMEM) }
     words.append(nil)

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import Synchronization
 
@@ -51,7 +52,7 @@ final class DescriptorSink: TextSink {
   func write(_ text: String) {
     failure.withLock { failure in
       guard failure == 0 else { return }
-      var rest = Array(text.utf8)[...]
+      var rest = Array(text.printedFileNames.utf8)[...]
       while !rest.isEmpty {
         let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {

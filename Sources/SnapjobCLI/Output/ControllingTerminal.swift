@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 
 /// The terminal that the program was started from: where questions go, whatever stdout and stderr are.

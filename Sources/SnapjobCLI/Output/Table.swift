@@ -1,3 +1,5 @@
+import FileNames
+
 /// Columns of text under headings, aligned with spaces.
 struct Table: Sendable, Hashable {
   /// A column's heading and side.
@@ -46,7 +48,7 @@ struct Table: Sendable, Hashable {
   static func printable(_ text: String) -> String {
     String(
       String.UnicodeScalarView(
-        text.unicodeScalars.map { scalar in
+        text.printedFileNames.unicodeScalars.map { scalar in
           switch scalar.properties.generalCategory {
           case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "\u{FFFD}"
           default: scalar

@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 
 /// The program `snapjob`, whose executable does nothing else.
@@ -11,13 +12,7 @@ package enum EntryPoint {
     let signals = SignalHandling()
     signal(SIGPIPE, SIG_IGN)
     tzset()
-    let arguments: [String]
-    do throws(CommandFailure) {
-      arguments = try ProcessWords.arguments()
-    } catch {
-      Console.standard().err.write("snapjob: \(error.message)\n")
-      exit(error.status.rawValue)
-    }
+    let arguments = Array(processArguments().dropFirst())
     // Detached: the main actor never runs, because its thread is busy with the signals.
     Task.detached { await run(arguments, signals) }
     signals.serve()
@@ -38,7 +33,7 @@ package enum EntryPoint {
   private nonisolated static func run(_ arguments: [String], _ signals: SignalHandling) async {
     let console = Console.standard()
     let surroundings = Surroundings(
-      console: console, environment: Surroundings.processEnvironment(), userID: geteuid(),
+      console: console, environment: processEnvironment(), userID: geteuid(),
       host: .current(), door: FrontDoor(), signals: signals, spawner: ProcessSpawner(signals))
     let status = await Program(surroundings).run(arguments)
     exit(status.rawValue)

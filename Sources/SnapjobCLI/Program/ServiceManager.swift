@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 
 /// What systemd, or another service manager that speaks its protocol, has told this process in its
@@ -27,7 +28,7 @@ struct ServiceManager: Sendable {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     // An abstract name begins with a zero byte.
-    var bytes = Array(name.utf8)
+    var bytes = name.fileNameBytes
     if name.hasPrefix("@") { bytes[0] = 0 }
     guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }

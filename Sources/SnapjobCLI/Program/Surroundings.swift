@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import QMP
 
@@ -17,20 +18,6 @@ struct Surroundings: Sendable {
   let signals: any Interruptions
   /// Starts the process in which detached work goes on.
   let spawner: any WorkerSpawner
-
-  /// This process's environment.
-  static func processEnvironment() -> [String: String] {
-    var result: [String: String] = [:]
-    var entry = environ
-    while let text = entry.pointee {
-      let line = String(cString: text)
-      if let equals = line.firstIndex(of: "=") {
-        result[String(line[..<equals])] = String(line[line.index(after: equals)...])
-      }
-      entry += 1
-    }
-    return result
-  }
 }
 
 /// Clock, randomness and current directory.
@@ -60,7 +47,7 @@ struct Host: Sendable {
   }
 
   private static func workingDirectory() throws(QMPError) -> String {
-    guard let directory = getcwd(nil, 0) else {
+    guard let directory = getcwd() else {
       let cause = errno
       throw QMPError(
         .genericError,
@@ -68,14 +55,7 @@ struct Host: Sendable {
           + "leading '/' names nothing. Change the directory, or name files from '/' on",
         kind: cause == ENOENT ? "notFound" : cause == EACCES ? "permission" : "general")
     }
-    defer { free(directory) }
-    guard let text = String(validatingCString: directory) else {
-      throw QMPError(
-        .genericError,
-        "the working directory's name is no UTF-8, so a name without a leading '/' would lead elsewhere. Change "
-          + "to another directory", kind: "usage")
-    }
-    return text
+    return directory
   }
 
   private static func computerName() -> String {

@@ -1,3 +1,4 @@
+import FileNames
 private import Glibc
 internal import Jobs
 internal import Qcow2

@@ -1,3 +1,4 @@
+import FileNames
 public import Jobs
 internal import Qcow2
 
@@ -66,6 +67,12 @@ extension SnapshotRequest {
         throw JobError(
           .usage,
           "The tag is \(tag.utf8.count) bytes long; QEMU keeps \(SnapshotRequest.maximumTagByteCount)"
+        )
+      }
+      guard !tag.hasBytesOfFileNames else {
+        throw JobError(
+          .usage,
+          "The tag is no UTF-8. Give it another one; a snapshot that has such a name is named by its id: --id ID"
         )
       }
       guard !tag.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
