@@ -93,7 +93,7 @@ import Testing
       snapjob -m w devices save "$(printf 'no\\377.state')" --tag one > id; echo "state $?"
       snapjob check "./no$a"; echo "missing $?"
       qemu-img snapshot -l "$a" | awk 'NR > 2 { print $2 }' | tr '\\n' ' '; qemu-img check -q "$a"; echo $?
-      [ "$before" = "$(sha256sum < "../$b")" ] && ls -b . | tr '\\n' ' '
+      [ "$before" = "$(sha256sum < "../$b")" ] && LC_ALL=C ls -b . | tr '\\n' ' '
       """)
     #expect(
       result.text == """
@@ -109,7 +109,7 @@ import Testing
         state 4
         missing 1
         one three four 0
-        c\\376.sqlite c\\376.sqlite.workers checked d\\377.qcow2 id verified\u{20}
+        checked c\\376.sqlite c\\376.sqlite.workers d\\377.qcow2 id verified\u{20}
         """, "\(result.standardError)")
     #expect(result.standardError.contains(#"dir\xff/nod\xff.qcow2"#))
   }

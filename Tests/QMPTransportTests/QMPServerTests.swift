@@ -95,6 +95,30 @@ import Testing
     #expect(long?.kind == "usage")
   }
 
+  @Test func `clients that go at once, or come while it stops, leave the server whole`()
+    async throws
+  {
+    let path = path
+    for round in 0..<12 {
+      let left = try await serving { server in
+        for _ in 0..<100 { _ = try await RawClient(path: path) }
+        let lines = try await Self.exchange(path, "", untilLines: 1)
+        #expect(lines.count == 1)
+        // These come while the server, which is stopped when this returns, still accepts.
+        return try await withThrowingTaskGroup(of: RawClient?.self) { group in
+          for _ in 0..<8 { group.addTask { try? await RawClient(path: path) } }
+          if round.isMultiple(of: 2) {
+            group.addTask {
+              await server.stop(reason: "host-signal"); return nil
+            }
+          }
+          return try await group.reduce(into: []) { $0.append($1) }
+        }
+      }
+      for client in left.compactMap(\.self) { #expect(try await client.isCutOff()) }
+    }
+  }
+
   @Test func `events come after negotiation only, to everybody who is through with it`()
     async throws
   {

@@ -24,6 +24,8 @@ public final class QMPServer: Sendable {
 
   private struct State {
     var listener: (any Channel)?
+    /// Those that were accepted and are not served yet.
+    var waiting: [ObjectIdentifier: Client] = [:]
     var clients: [ObjectIdentifier: any Channel] = [:]
     var isClosed = false
   }
@@ -107,7 +109,7 @@ public final class QMPServer: Sendable {
     let clock = ContinuousClock()
     let end = clock.now + grace
     while hasClients, clock.now < end { try? await clock.sleep(for: Self.graceStep) }
-    for client in state.withLock({ $0.clients.values.map { $0 } }) {
+    for client in state.withLock({ $0.clients.values + $0.waiting.values.map(\.channel) }) {
       try? await client.close()
     }
   }
@@ -116,7 +118,9 @@ public final class QMPServer: Sendable {
   private static let readingTime = Duration.seconds(1)
   private static let graceStep = Duration.milliseconds(20)
 
-  private var hasClients: Bool { state.withLock { state in !state.clients.isEmpty } }
+  private var hasClients: Bool {
+    state.withLock { state in !state.clients.isEmpty || !state.waiting.isEmpty }
+  }
 }
 
 extension QMPServer {
@@ -127,22 +131,22 @@ extension QMPServer {
       let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         .childChannelOption(.allowRemoteHalfClosure, value: true)
         .bind(descriptor) { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try Client(wrappingChannelSynchronously: channel)
-          }
+          channel.eventLoop.makeCompletedFuture { try self.take(channel) }
         }
       let isClosed = state.withLock { state in
         state.listener = server.channel
         return state.isClosed
       }
-      if isClosed { try await server.channel.close() }
+      if isClosed { try? await server.channel.close() }
       onReady()
       try await withThrowingDiscardingTaskGroup { group in
         try await server.executeThenClose { clients in
           for try await client in clients { group.addTask { await self.admit(client) } }
         }
       }
+      await letGoOfWaiting()
     } catch {
+      await letGoOfWaiting()
       throw QMPError(.genericError, "\(name): it cannot be listened on any more: \(error)")
     }
   }
@@ -155,49 +159,79 @@ extension QMPServer {
       let client = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         .channelOption(.allowRemoteHalfClosure, value: true)
         .withConnectedSocket(bridge.descriptor) { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try Client(wrappingChannelSynchronously: channel)
-          }
+          channel.eventLoop.makeCompletedFuture { try self.take(channel) }
         }
       onReady()
       await converse(client, with: endpoint)
       await bridge.finish()
     } catch {
+      await letGoOfWaiting()
       throw QMPError(.genericError, "standard input and output cannot be used: \(error)")
+    }
+  }
+
+  /// Notes a client until it is served.
+  ///
+  /// - Throws: if the server takes no more of them; the channel is closed then.
+  private func take(_ channel: any Channel) throws -> Client {
+    try state.withLock { state in
+      guard !state.isClosed, state.clients.count + state.waiting.count < Self.clientLimit else {
+        channel.close(promise: nil)
+        throw ChannelError.operationUnsupported
+      }
+      let client = try Client(wrappingChannelSynchronously: channel)
+      state.waiting[ObjectIdentifier(channel)] = client
+      return client
     }
   }
 
   /// Serves a client that came to a socket, if it may.
   private func admit(_ client: Client) async {
-    do {
-      let peer = try await client.channel.peerCredentials()
-      guard peers.admits(peer.uid) else {
+    var endpoint: (any QMPEndpoint)?
+    // One without credentials has gone away already.
+    if let peer = try? await client.channel.peerCredentials() {
+      if peers.admits(peer.uid) {
+        endpoint = peers.isGuest(peer.uid) ? guestEndpoint : self.endpoint
+      } else {
         logger.warning(
           "a client was turned away", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
-        return try await client.channel.close()
       }
-      await converse(client, with: peers.isGuest(peer.uid) ? guestEndpoint : endpoint)
-    } catch {
-      // It has gone away already.
     }
+    await converse(client, with: endpoint)
   }
 
-  private func converse(_ client: Client, with endpoint: any QMPEndpoint) async {
+  /// Serves a client to its end; without an endpoint, that is at once.
+  private func converse(_ client: Client, with endpoint: (any QMPEndpoint)?) async {
     let key = ObjectIdentifier(client.channel)
-    let isAdmitted = state.withLock { state in
-      guard !state.isClosed, state.clients.count < Self.clientLimit else { return false }
+    let isClosed = state.withLock { state in
+      state.waiting.removeValue(forKey: key)
       state.clients[key] = client.channel
-      return true
+      return state.isClosed
     }
-    guard isAdmitted else {
-      try? await client.channel.close()
-      return
+    if let endpoint, !isClosed {
+      let connection = QMPConnection(
+        client, endpoint: endpoint, commands: commands, stopping: stopping)
+      // A client that goes away in the middle is no failure of the server.
+      try? await connection.serve()
+    } else {
+      await Self.letGo(of: client)
     }
-    let connection = QMPConnection(
-      client, endpoint: endpoint, commands: commands, stopping: stopping)
-    // A client that goes away in the middle is no failure of the server.
-    try? await connection.serve()
     _ = state.withLock { state in state.clients.removeValue(forKey: key) }
+  }
+
+  /// Closes what has come while nobody listened any more.
+  private func letGoOfWaiting() async {
+    let waiting = state.withLock { state in
+      state.isClosed = true
+      defer { state.waiting = [:] }
+      return state.waiting.values.map { $0 }
+    }
+    for client in waiting { await Self.letGo(of: client) }
+  }
+
+  /// Closes a client that is not served. It is used all the same: NIO traps if such a channel was not, when it goes.
+  private static func letGo(of client: Client) async {
+    try? await client.executeThenClose { _, _ in }
   }
 }
 
