@@ -69,6 +69,16 @@ public struct LiveStateWork: JobWork {
     }
   }
 
+  /// Checks that the machine can be told of the file: JSON has no name that is no UTF-8, and QEMU would take another
+  /// file.
+  private static func checkName(_ request: DeviceStateRequest) throws(JobError) {
+    guard request.filename.hasBytesOfFileNames else { return }
+    throw JobError(
+      .usage,
+      "\(request.filename) is no UTF-8, and a running machine cannot be told of it. Choose another name"
+    )
+  }
+
   // MARK: Save
 
   /// Has QEMU write a file of its own beside the one that is wanted, and makes that from it.
@@ -79,6 +89,7 @@ public struct LiveStateWork: JobWork {
     let path = DeviceStateSaving.hiddenPath(beside: request.filename)
     defer { unlink(path) }
     try use(connection) { monitor in
+      try Self.checkName(request)
       guard !request.withRAM else {
         throw JobError(
           .usage,
@@ -103,6 +114,7 @@ public struct LiveStateWork: JobWork {
   ) throws -> any PreparedWork {
     let request = request
     try use(connection) { monitor in
+      try Self.checkName(request)
       let arguments = try HarmfulCommand.check(
         request.operation.rawValue,
         ["filename": .string(request.filename), HarmfulCommand.force: .bool(request.force)])

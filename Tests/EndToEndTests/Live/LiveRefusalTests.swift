@@ -57,6 +57,22 @@ import Testing
     try bench.expectClean()
   }
 
+  @Test("a running machine is told of no name that is no UTF-8")
+  func bytesOfNames() throws {
+    let vm = try bench.start()
+    try bench.register()
+    let result = try program.shell(
+      """
+      snapjob -m vm1 devices save "$(printf 's\\377.state')" > id; echo $?
+      echo > "$(printf 'l\\377.state')"; snapjob -m vm1 devices load "$(printf 'l\\377.state')" > id; echo $?
+      ls -b *state*
+      """)
+    #expect(result.text == "64\n64\nl\\377.state\n", "\(result.standardError)")
+    #expect(result.standardError.contains(#"/s\xff.state is no UTF-8"#))
+    #expect(try bench.status(vm) == "running")
+    try vm.quit()
+  }
+
   @Test("a running machine neither replaces nor saves while it loads, and says what to do instead")
   func twoSteps() throws {
     let vm = try bench.start()
