@@ -141,7 +141,7 @@ VARIANTS = {
 
 # What job files are, and what is said to `run`: on machines that are there, and on some that are not.
 DISKS = "disks: {disk0: a.qcow2, disk1: b.qcow2}\n"
-SAVE = "jobs:\n  - snapshot-save: {tag: new, job-id: one, note: \"{machine} {date}\"}\n"
+SAVE = "jobs:\n  - snapshot-save: {tag: new, job-id: one, x-note: \"{machine} {date}\"}\n"
 LOAD = "  - snapshot-load: {tag: old, job-id: two, vmstate: disk0}\n"
 PRUNE = "jobs:\n  - prune: {match: \"new*\", keep-last: 2}\n"
 GROUP = """machines:
