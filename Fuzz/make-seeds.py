@@ -1,22 +1,20 @@
 #!/usr/bin/env python3
 """Makes the directory seeds: small content of every kind, from which the fuzzers start.
 
-    Fuzz/make-seeds.py SNAPJOB
+    Fuzz/make-seeds.py SNAPJOB [Image | Catalog | CommandLine | QMP]...
 
 SNAPJOB is a debug build, whose stop points leave commits open. The programs of QEMU have to be in PATH. What
 fuzzers of QEVM streams start from is in ../testdata already.
 """
-import glob
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+
+import command_lines
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -120,185 +118,6 @@ def shrink(path, name):
     shutil.copy(path, name)
 
 
-COMMANDS = """
-save --tag s1
-save --tag s1 --json
-save --tag s2 --note text --job-id my-job --detach --json
-save --tag s3 --device disk0 --dry-run
-list
-list --sizes --json
-list --file {work}/c
-diff --from state --to s1
-diff --from s1 --to s2 --device disk0 --json
-load --tag state --yes
-devices inspect --tag state --json
-devices save {work}/saved.qevm
-load --tag s1 --yes
-load --tag none --yes
-delete --tag s1 --yes --verbose
-prune --match s* --keep-last 1 --dry-run
-prune --match s* --keep-last 1 --yes
-run {work}/job.yaml --dry-run
-run {work}/job.yaml --json
-bitmap add disk0 b0 --granularity 64k
-bitmap add disk0 b1 --disabled
-bitmap list
-bitmap list disk0 --json
-bitmap show disk0 b0
-bitmap disable disk0 b0
-bitmap enable disk0 b0
-bitmap merge disk0 b1 b0
-bitmap clear disk0 b0
-bitmap repair disk0 b0
-bitmap remove disk0 b0
-bitmap send --to unix:{work}/nobody --mapping disk0/b1=a/b
-bitmap receive --from unix:{work}/s --timeout 1
-bitmap transfer --to-machine other
-devices load {work}/none.qevm --force
-devices inspect {work}/none.qevm
-devices inspect {work}/state.qevm --json
-devices inspect {work}/state.qevm --device timer --fields timer
-devices diff {work}/none.qevm {work}/state.qevm
-node list
-node list --json
-node add disk2 {work}/c --read-only
-node create disk3 {work}/d --size 1M --cluster-size 4k
-node remove disk3
-machine list --json
-machine add other --disk x={work}/e
-machine show
-machine set default --vmstate disk0
-machine remove other
-query-jobs
-query-jobs --history
-query-jobs --history --json
-job show my-job
-job show my-job --json
-job log my-job
-job wait my-job --timeout 1
-job pause my-job
-job cancel my-job
-job finalize my-job
-job dismiss --all
-check
-check --json
-check disk0 --repair all
-verify
-verify --tag s2 --json
-recover
-recover --dry-run
-save --tag s4 --no-auto-finalize
-job show my-job
-catalog check
-catalog path
-catalog prune
-qmp query-jobs
-qmp query-block
-qmp snapshot-save {{"job-id":"q","tag":"q","devices":["disk0"],"vmstate":"disk0"}}
-watch
-serve --qmp unix:{work}/s
-"""
-
-
-# Other command lines with the messages of a recorded one.
-VARIANTS = {
-    "00-": ["save --tag s9 --detach --job-id my-job --note x",
-            "save --tag s1 --replace --vmstate disk0 --clear-bitmap b --json -v",
-            "save --tag s1 --exist-ok --disk-only --no-auto-finalize --finalize-timeout 1 --json",
-            "save --tag s9 --file /images/a /images/b --json",
-            "bitmap send --to tcp:host:1 --mapping disk0/b=a/b --timeout 1 --json"],
-    "12-": ["load --tag s1 --save-current before --strict-bitmaps --verbose",
-            "load --tag s1 --yes --detach --auto-dismiss"],
-    "14-": ["delete --tag s1 --tag s2 --missing-ok --json"],
-}
-
-
-def make_variants():
-    number = 80
-    for prefix, lines in VARIANTS.items():
-        with open(glob.glob(f"{prefix}*")[0]) as file:
-            messages = file.read().split("\n\n", 1)[1]
-        for line in lines:
-            words = line.split()
-            with open(f"{number}-{words[0]}", "w") as file:
-                file.write("\n".join(words) + "\n\n" + messages)
-            number += 1
-
-
-class Recorder:
-    """Stands between the program and a server, and keeps the server's messages."""
-
-    def __init__(self, path, server):
-        self.lines = []
-        self.server = server
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen()
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            client, _ = self.listener.accept()
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(self.server)
-            threading.Thread(target=self.pump, args=(client, server), daemon=True).start()
-            threading.Thread(target=self.record, args=(server, client), daemon=True).start()
-
-    def pump(self, source, target):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-    def record(self, source, target):
-        for count, line in enumerate(source.makefile("rb")):
-            # The greeting and the reply to the capabilities are no command's.
-            if count >= 2:
-                self.lines.append(line.decode())
-            try:
-                target.sendall(line)
-            except OSError:
-                return
-        target.close()
-
-
-def make_command_lines(snapjob, work):
-    for disk in ["a", "b", "c"]:
-        shutil.copy(f"{HERE}/seeds/FuzzImage/vmstate.qcow2", os.path.join(work, disk))
-    job = f"disks: {{disk0: {work}/a, disk1: {work}/b}}\njobs:\n  - snapshot-save: {{tag: from-file}}\n"
-    with open(os.path.join(work, "job.yaml"), "w") as file:
-        file.write(job)
-    environment = dict(os.environ, SNAPJOB_CATALOG=os.path.join(work, "lines.sqlite"))
-    for node, disk in [("disk0", "a"), ("disk1", "b")]:
-        run(snapjob, "node", "add", node, os.path.join(work, disk), env=environment)
-    server = os.path.join(work, "server")
-    serving = subprocess.Popen([snapjob, "serve", "--qmp", f"unix:{server}"], env=environment)
-    while not os.path.exists(server):
-        time.sleep(0.05)
-    recorder = Recorder(os.path.join(work, "recorder"), server)
-    for name, stream in [("none", "devices-none"), ("state", "savevm-microvm")]:
-        shutil.copy(f"{HERE}/../testdata/{stream}.qevm", f"{work}/{name}.qevm")
-    for number, line in enumerate(COMMANDS.strip().splitlines()):
-        words = line.format(work=work).split()
-        recorder.lines = []
-        try:
-            subprocess.run([snapjob, *words, "--connect", f"unix:{work}/recorder"], timeout=3,
-                           stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
-            pass
-        # Directories that nobody else has must not be in seeds.
-        # Without a connection `run` does not ask first for the server's machine.
-        lines = recorder.lines[1:] if words[0] == "run" else recorder.lines
-        text = "\n".join(words) + "\n\n" + "".join(lines)
-        if words[0] == "run":
-            text = text.replace(f"{work}/job.yaml", "FILE") + "\n" + job
-        name = "-".join(line.split("{")[0].split("/")[0].replace("--", "").replace("*", "").split())
-        with open(f"{number:02}-{name}", "w") as file:
-            file.write(text.replace(work, "/images").replace("\r", ""))
-    serving.terminate()
-    serving.wait()
-    make_variants()
-
-
 def make_lines():
     """What clients and servers say, as far as snapjob knows the commands."""
     arguments = {
@@ -333,17 +152,16 @@ def make_lines():
 
 def main():
     snapjob = os.path.abspath(sys.argv[1])
-    shutil.rmtree(os.path.join(HERE, "seeds"), ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         os.environ["SNAPJOB_CATALOG"] = os.path.join(work, "catalog")
-        for name, make in [("Image", lambda: make_images(snapjob)),
-                           ("Catalog", lambda: make_catalogs(snapjob, work)),
-                           ("CommandLine", lambda: make_command_lines(snapjob, work)),
-                           ("QMP", make_lines)]:
+        makers = {"Image": lambda: make_images(snapjob), "Catalog": lambda: make_catalogs(snapjob, work),
+                  "CommandLine": lambda: command_lines.make(snapjob, work), "QMP": make_lines}
+        for name in sys.argv[2:] or makers:
             directory = os.path.join(HERE, "seeds", "Fuzz" + name)
+            shutil.rmtree(directory, ignore_errors=True)
             os.makedirs(directory)
             os.chdir(directory)
-            make()
+            makers[name]()
 
 
 main()

@@ -2,6 +2,7 @@ import Dispatch
 import FoundationEssentials
 import Glibc
 import QMP
+import Qcow2
 import SnapjobCLI
 import Synchronization
 
@@ -9,13 +10,21 @@ import Synchronization
 ///
 /// An empty line parts what the input has: the words of the command line, one a line; the server's messages, one a line,
 /// which are replies to one command after the other, or events; the text of the file that the word `FILE` stands for.
+/// Beside that file lie two images, `a.qcow2` and `b.qcow2`.
 struct CommandLineExercise {
   private let arguments: [String]
   private let messages: [QMPServerMessage]
   private let file: String
 
-  private static let path =
-    (ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp") + "/snapjob-fuzz-\(getpid()).yaml"
+  private static let directory =
+    (ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp") + "/snapjob-fuzz-run-\(getpid())"
+  private static let path = directory + "/job.yaml"
+  private static let hasImages: Bool = {
+    mkdir(directory, 0o700)
+    return ["a", "b"].allSatisfy { name in
+      (try? Image.create("\(directory)/\(name).qcow2", CreateOptions(size: 1 << 20))) != nil
+    }
+  }()
 
   init(_ bytes: [UInt8]) {
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -35,9 +44,10 @@ struct CommandLineExercise {
     }
     guard isHarmless else { return }
     if arguments.contains(Self.path) {
-      try require(
-        (try? file.write(toFile: Self.path, atomically: false, encoding: .utf8)) != nil, "no TMPDIR"
-      )
+      let isWritten =
+        Self.hasImages
+        && (try? file.write(toFile: Self.path, atomically: false, encoding: .utf8)) != nil
+      try require(isWritten, "no directory \(Self.directory): set TMPDIR")
     }
     let program = IsolatedProgram(Transcript(messages), environment: ["HOME": "/home/user"])
     let arguments = arguments
