@@ -86,7 +86,7 @@ let package = Package(
     .target(
       name: "SnapjobCLI",
       dependencies: [
-        "Snapjob", "QMP", log, system,
+        "Snapjob", "Jobs", "QMP", log, system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: house),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob list`.
@@ -57,7 +58,7 @@ struct ListCommand: Verb {
     for node in Self.markedNodes(snapshots.elements) {
       session.output.note(
         "\(node): the image has the marker bit of an earlier snapjob: no qemu-img check -r before that is gone, "
-          + "which would delete its snapshots. Take it away with: snapjob recover")
+          + "which would delete its snapshots. Take it away with: \(NextStep("recover"))")
     }
     let table = Self.table(snapshots.elements, showsMachine: allMachines, showsSizes: sizes)
     if !table.isEmpty {
@@ -65,7 +66,7 @@ struct ListCommand: Verb {
     } else if failures.isEmpty, !session.output.isJSON {
       session.output.note("no snapshots")
     }
-    for failure in failures { report(failure, to: session.output) }
+    for failure in failures { report(session.output.spelled(failure), to: session.output) }
     return failures.first.map { ExitStatus(rawValue: Int32($0.integer("exit-code"))) } ?? .done
   }
 
