@@ -55,7 +55,8 @@ extension Advice {
         "finish it, with the catalog that made it: \(NextStep(["recover"], catalog: "CATALOG")); "
           + "or give it up: \(abandon)"
       case .abandon: "or give it up: \(abandon)"
-      case .takeMarker: "take it away with: \(NextStep("recover"))"
+      case .takeMarker:
+        "take it away with: \(NextStep(["check"] + image + ["--repair", "leaks"]))"
       }
     return "\(text); \(end)"
   }

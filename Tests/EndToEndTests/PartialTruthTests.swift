@@ -120,7 +120,7 @@ import Testing
     #expect(node.standardError.hasSuffix("repair it with: snapjob -m web01 check k --repair all\n"))
     let file = try program.attempt(["check", "--repair", "leaks", "./k.qcow2"])
     let hint = "snapjob check \(program.path("k.qcow2")) --repair all"
-    #expect(file.standardError.hasSuffix("See: \(hint)\n"))
+    #expect(file.standardError.hasSuffix("repair it with: \(hint)\n"))
     _ = try program.shell(hint)
     #expect(try QemuImg.check(program.path("k.qcow2")).isClean)
   }

@@ -20,7 +20,7 @@ extension Image {
         report.remarks.append(
           .init(
             "Warning: the image has the marker bit of an earlier snapjob. qemu-img check -r would delete its "
-              + "snapshots; any change of the image with snapjob takes it away", .takeMarker))
+              + "snapshots", .takeMarker))
       }
       return report
     } catch let error as Qcow2Error {

@@ -216,4 +216,14 @@ extension HintStage {
 
   /// Brings the second disk back to its place.
   func bringBack() throws { try Command.run("mv", [path("away"), disks[1]]) }
+
+  /// Has the catalog refuse something, as a trigger names it: `INSERT ON node`.
+  func breakCatalog(_ what: String) throws {
+    try Command.run(
+      "sqlite3",
+      [catalog, "CREATE TRIGGER no BEFORE \(what) BEGIN SELECT RAISE(ABORT, 'no'); END"])
+  }
+
+  /// Takes back ``breakCatalog(_:)``.
+  func mendCatalog() throws { try Command.run("sqlite3", [catalog, "DROP TRIGGER no"]) }
 }

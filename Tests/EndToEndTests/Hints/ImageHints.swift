@@ -8,7 +8,7 @@ enum ImageHints {
   static let scenarios = [
     HintScenario(
       "a tag that a disk lacks is loaded on the others",
-      "DraftPlan.swift: load --tag --file --device"
+      "DraftPlan.swift: load --tag"
     ) { stage in
       try QemuImg.deleteSnapshot("t", in: stage.disks[1])
       let before = try stage.digests()
@@ -25,7 +25,7 @@ enum ImageHints {
     },
     HintScenario(
       "the tags that there are are listed where one is missing",
-      "DiskDifferences.swift: list --file",
+      "DiskDifferences.swift: list",
       "Verification.swift: list --file"
     ) { stage in
       let diff = try stage.web("diff", "--from", "none", "--to", "t")
@@ -132,13 +132,13 @@ enum ImageHints {
       #expect(try QemuImg.snapshotNames(stage.path("more.qcow2")) == ["x"])
     },
     HintScenario(
-      "an earlier version's marker is taken away", "ListCommand.swift: recover",
-      "Failures.swift: recover"
+      "an earlier version's marker is taken away", "ListCommand.swift: check --repair leaks",
+      "Failures.swift: check --repair leaks"
     ) { stage in
       for command in ["list", "check"] {
         try stage.mark(disk: 0)
         let result = try stage.web(command)
-        try stage.follow("recover", in: result)
+        try stage.follow("check disk0 --repair leaks", in: result)
         #expect(try stage.bytes(1, at: 88, of: 0)[0] & 2 == 0)
       }
     },

@@ -49,7 +49,7 @@ enum LiveHints {
       try vm.quit()
     },
     HintScenario(
-      "a disk that is not registered is added, or left out", "LivePlan.swift: node add FILE NODE",
+      "a disk that is not registered is added, or left out", "LivePlan.swift: node add FILE",
       "LivePlan.swift: machine set --exclude"
     ) { stage in
       for name in ["more", "swap"] { try QemuImg.create(stage.path("\(name).qcow2"), size: "1M") }
@@ -83,15 +83,15 @@ enum LiveHints {
 extension HintStage {
   /// Starts `web01` in QEMU, with more disks than those that the catalog knows.
   fileprivate func startWeb01(more: [String] = []) throws -> QemuVM {
-    let monitor = path("monitor")
+    let monitor = ["-qmp", "unix:\(path("monitor")),server=on,wait=off"]
+    let own = zip(["disk0", "disk1"], disks).map { QemuVM.Disk($0, $1) }
+    let added = more.map { QemuVM.Disk($0, path("\($0).qcow2")) }
     try done("machine", "remove", "web01")
-    try done(
-      "machine", "add", "web01", "--disk", "disk0=\(disks[0])", "--disk", "disk1=\(disks[1])",
-      "--qmp", "unix:\(monitor)")
-    return try QemuVM(
-      [.init("disk0", disks[0]), .init("disk1", disks[1])]
-        + more.map { .init($0, path("\($0).qcow2")) },
-      isRunning: true, arguments: ["-qmp", "unix:\(monitor),server=on,wait=off"])
+    let vm = try QemuVM(own, isRunning: true, arguments: monitor)
+    try done("machine", "add", "web01", "--qmp", "unix:\(path("monitor"))")
+    if more.isEmpty { return vm }
+    try vm.quit()
+    return try QemuVM(own + added, isRunning: true, arguments: monitor)
   }
 
   /// The tags on the disks while a machine holds them.
