@@ -91,7 +91,7 @@ let package = Package(
     .target(
       name: "SnapjobCLI",
       dependencies: [
-        "FileNames", "Snapjob", "QMP", log, system,
+        "FileNames", "Snapjob", "Jobs", "QMP", log, system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: house),

@@ -1,6 +1,6 @@
 public import SystemPackage
 
-/// A failure of the image engine: what, in which file, where in it, why, and what to do.
+/// A failure of the image engine: what, in which file, where in it, why, and what to do about it.
 public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kind of failure; stable, unlike the message.
   public enum Code: String, Sendable, Hashable, CaseIterable {
@@ -38,7 +38,7 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// The kind of failure.
   public let code: Code
-  /// The cause and the next step, without the file's name.
+  /// The cause, without the file's name, and what to do outside of this program.
   public let message: String
   /// The file; nil where the failing code does not know it (see ``in(_:)``).
   public let path: String?
@@ -50,11 +50,14 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
   public let holder: LockHolder?
   /// Whose fence the image has, if the code is ``Code/commitPending``.
   public let fence: FenceMark?
+  /// What this program can do about it; nil for nothing.
+  public let advice: Advice?
 
   /// Makes an error.
   public init(
     _ code: Code, _ message: String, path: String? = nil, offset: UInt64? = nil,
-    cause: Errno? = nil, holder: LockHolder? = nil, fence: FenceMark? = nil
+    cause: Errno? = nil, holder: LockHolder? = nil, fence: FenceMark? = nil,
+    advice: Advice? = nil
   ) {
     self.code = code
     self.message = message
@@ -63,9 +66,10 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
     self.cause = cause
     self.holder = holder
     self.fence = fence
+    self.advice = advice
   }
 
-  /// The file, the place in it, the cause and the next step. A message that starts with "is" goes on
+  /// The file, the place in it and the cause. A message that starts with "is" goes on
   /// from the file's name.
   public var description: String {
     let place = offset.map { "offset 0x" + String($0, radix: 16) }
@@ -78,7 +82,7 @@ public struct Qcow2Error: Error, Sendable, Hashable, CustomStringConvertible {
   public func `in`(_ path: String) -> Qcow2Error {
     Qcow2Error(
       code, message, path: self.path ?? path, offset: offset, cause: cause, holder: holder,
-      fence: fence)
+      fence: fence, advice: advice)
   }
 }
 
@@ -103,9 +107,17 @@ extension Qcow2Error {
     Qcow2Error(.overLimit, message, offset: offset)
   }
 
-  /// Metadata contradict each other.
-  public static func corrupt(_ message: String, at offset: UInt64? = nil) -> Qcow2Error {
-    Qcow2Error(.corrupt, message, offset: offset)
+  /// Metadata contradict each other; a check says more unless something else is advised.
+  public static func corrupt(
+    _ message: String, at offset: UInt64? = nil, advice: Advice? = .check
+  ) -> Qcow2Error {
+    Qcow2Error(.corrupt, message, offset: offset, advice: advice)
+  }
+
+  /// An entry of the snapshot table has more extra data than QEMU reads.
+  static func tooMuchExtraData(ofSnapshotEntry index: Int) -> Qcow2Error {
+    Qcow2Error(
+      .overLimit, "Too much extra metadata in snapshot table entry \(index)", advice: .repair)
   }
 
   /// Something is missing.
@@ -128,9 +140,8 @@ extension Qcow2Error {
     Qcow2Error(
       .commitPending,
       "a commit over \(fence.memberCount) images is pending on it (it is number \(fence.member + 1); commit "
-        + "\(fence.commit) of catalog \(fence.catalog)). To finish it: snapjob recover, with the catalog "
-        + "that made it; to give it up: snapjob recover --abandon --file \(path ?? "PATH")",
-      path: path, fence: fence)
+        + "\(fence.commit) of catalog \(fence.catalog))",
+      path: path, fence: fence, advice: .finishOrAbandon)
   }
 
   /// The first sector is full.

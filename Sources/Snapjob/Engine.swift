@@ -26,9 +26,6 @@ public final class Engine: Sendable {
     return ExitCode(kind).rawValue
   }
 
-  /// A word as a shell takes it for one, for commands that are printed to be copied.
-  public static func quotedForShell(_ word: String) -> String { NextStep.quoted(word) }
-
   /// The machine that a monitor speaks for.
   public enum Target: Sendable, Hashable {
     /// A machine of the catalog.

@@ -117,10 +117,10 @@ import Testing
     _ = try program.shell(
       "printf '\\000' | dd of=k.qcow2 bs=1 seek=131075 conv=notrunc status=none")
     let node = try program.attempt(["-m", "web01", "check", "--repair", "leaks"])
-    #expect(node.standardError.hasSuffix("See: snapjob -m web01 check k --repair all\n"))
+    #expect(node.standardError.hasSuffix("repair it with: snapjob -m web01 check k --repair all\n"))
     let file = try program.attempt(["check", "--repair", "leaks", "./k.qcow2"])
     let hint = "snapjob check \(program.path("k.qcow2")) --repair all"
-    #expect(file.standardError.hasSuffix("See: \(hint)\n"))
+    #expect(file.standardError.hasSuffix("repair it with: \(hint)\n"))
     _ = try program.shell(hint)
     #expect(try QemuImg.check(program.path("k.qcow2")).isClean)
   }

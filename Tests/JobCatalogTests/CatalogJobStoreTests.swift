@@ -102,7 +102,7 @@ import Testing
     #expect(
       pending?.message
         == "Machine 'web' is busy with job 'holder' (status pending, pid \(getpid())). It waits for: "
-        + "snapjob job finalize holder, or: snapjob job cancel holder. To wait until then: "
+        + "`snapjob job finalize holder`, or: `snapjob job cancel holder`. To wait until then: "
         + "--wait-lock SECONDS")
     _ = try other.insert([newJob("elsewhere", subject: "db")])
     _ = try other.insert([newJob("nameless", subject: nil)])
@@ -127,7 +127,7 @@ import Testing
     let catalog = try home.open()
     let error = failure { _ = try catalog.insert([newJob("late", subject: "web")]) }
     #expect(error?.kind == .inUse)
-    #expect(error?.message.hasSuffix("which has ended). To settle it: snapjob recover") == true)
+    #expect(error?.message.hasSuffix("which has ended). To settle it: `snapjob recover`") == true)
   }
 
   @Test func aDismissedJobFreesItsIdAndStaysInTheHistory() throws {

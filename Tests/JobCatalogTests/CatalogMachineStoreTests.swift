@@ -31,7 +31,7 @@ import Testing
   @Test func anUnknownMachineIsNotFoundAndTheErrorSaysHowToAddIt() throws {
     let error = failure { _ = try catalog.machine(named: "web") }
     #expect(error?.kind == .notFound)
-    #expect(error?.message == "No machine 'web'. To add it: snapjob machine add web")
+    #expect(error?.message == "No machine 'web'. To add it: `snapjob machine add web`")
     #expect(failure { try catalog.addNode(node("d"), toMachine: "web") } == error)
     #expect(failure { try catalog.removeMachine(named: "web") } == error)
     #expect(failure { try catalog.setVMState(nil, ofMachine: "web") } == error)

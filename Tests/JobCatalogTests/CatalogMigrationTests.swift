@@ -191,7 +191,7 @@ import Testing
     for _ in 0..<2 {
       let error = failure { _ = try home.open() }
       #expect(error?.kind == .catalog)
-      #expect(error?.message.contains("snapjob recover") == true)
+      #expect(error?.message.contains("Recover with that version") == true)
     }
     #expect(try copies().isEmpty)
     let hand = try DatabaseQueue(path: home.path)
@@ -239,7 +239,8 @@ import Testing
         }
         old.close()
       }
-      #expect(failure { _ = try home.open() }?.message.contains("snapjob recover") == true)
+      #expect(
+        failure { _ = try home.open() }?.message.contains("Recover with that version") == true)
       let again = try CatalogDatabase(
         path: path, settings: CatalogDatabase.Settings(migrations: steps))
       #expect(try again.read { db in try SchemaState(db).version } == Int64(version))

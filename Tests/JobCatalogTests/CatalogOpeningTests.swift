@@ -203,7 +203,7 @@ import Testing
     let error = failure { _ = try home.open() }
     #expect(error?.kind == .catalog)
     #expect(error?.message.hasPrefix("Catalog \(home.path) is not a database") == true)
-    #expect(error?.message.contains("snapjob catalog backup") == true)
+    #expect(error?.message.contains("Put a backup of it in its place") == true)
     #expect(try content(home.path) == junk)
   }
 

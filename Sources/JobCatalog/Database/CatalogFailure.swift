@@ -78,7 +78,7 @@ struct CatalogFailure: Sendable {
 
   static let another = "Choose another with --catalog PATH"
   static let restore =
-    "Put a copy in its place (snapjob catalog backup makes them). Where there is none, move the file away, and "
+    "Put a backup of it in its place. Where there is none, move the file away, and "
     + "keep it: snapjob then starts an empty catalog; the images keep their snapshots. But an image that "
     + "qemu-img info refuses with \"snapjob commit pending\" needs this catalog to come to its new state"
 
@@ -109,7 +109,7 @@ struct CatalogFailure: Sendable {
     default:
       return unusable(
         "refused an operation (\(text), SQLite code \(error.extendedResultCode.rawValue))",
-        "To examine it: snapjob catalog check")
+        "To examine it: \(NextStep("catalog", "check"))")
     }
   }
 

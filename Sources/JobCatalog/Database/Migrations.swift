@@ -64,8 +64,8 @@ struct CatalogMigrations: Sendable {
     if isOpen == true {
       throw JobError(
         .catalog,
-        "The catalog has a commit of the snapjob version before that is not finished. Finish it with that "
-          + "version: snapjob recover; then use this one")
+        "The catalog has a commit of the snapjob version before that is not finished. Recover with that version, "
+          + "then use this one")
     }
   }
 

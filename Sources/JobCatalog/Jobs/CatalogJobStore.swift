@@ -100,10 +100,10 @@ extension Catalog: JobStore {
     }
     let advice =
       switch (isAlive, status) {
-      case (false, _): ", which has ended). To settle it: snapjob recover"
+      case (false, _): ", which has ended). To settle it: \(NextStep("recover"))"
       case (true, .pending):
-        "). It waits for: snapjob job finalize \(id), or: snapjob job cancel \(id). To wait "
-          + "until then: --wait-lock SECONDS"
+        "). It waits for: \(NextStep("job", "finalize", id.description)), or: "
+          + "\(NextStep("job", "cancel", id.description)). To wait until then: --wait-lock SECONDS"
       case (true, _): "). To wait for its end: --wait-lock SECONDS"
       }
     return JobError(

@@ -75,7 +75,7 @@ struct MachineTable {
       throw JobError(
         .conflict,
         "Machine '\(name)' cannot be removed: job '\(job)' has left a commit on its disks that is "
-          + "not done. To settle it: snapjob recover")
+          + "not done. To settle it: \(NextStep("recover"))")
     }
     try db.execute(sql: "DELETE FROM machine WHERE number = ?", arguments: [number])
   }

@@ -42,7 +42,7 @@ extension JobError {
   static func orphaned(_ id: JobID, _ worker: WorkerInfo?) -> JobError {
     let process = worker.map { "process \($0.pid), which" } ?? "a process that"
     return JobError(
-      .conflict, "Job '\(id)' belongs to \(process) has ended; `snapjob recover` settles it")
+      .conflict, "Job '\(id)' belongs to \(process) has ended; \(NextStep("recover")) settles it")
   }
 
   /// A job whose process does not look at what it is asked.
@@ -71,6 +71,6 @@ extension JobError {
     let reason = cause.map { ": \($0.message)" } ?? ""
     return JobError(
       cause?.kind ?? .conflict,
-      "The commit of job '\(id)' is not finished\(reason); `snapjob recover` finishes it")
+      "The commit of job '\(id)' is not finished\(reason); \(NextStep("recover")) finishes it")
   }
 }

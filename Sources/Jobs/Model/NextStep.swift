@@ -2,9 +2,14 @@ import FileNames
 
 /// A command line that a message recommends: `snapjob -m web01 load --tag before --device disk0`.
 ///
-/// Of the global options it has only the machine, because the others belong to the command line that the message
+/// In a message it stands between backticks, quoted for a shell. The message can then go as one string over a wire, into
+/// the catalog or into a log, and whoever prints it takes it apart again (see ``parts(of:)``).
+///
+/// Of the global options it has only what it is about, because the others belong to the command line that the message
 /// is printed for, which adds them.
 public struct NextStep: Sendable, Hashable, CustomStringConvertible {
+  /// The catalog; nil for that of the command line.
+  public let catalog: String?
   /// The machine; nil where the command is about none, or about that of the command line.
   public let machine: String?
   /// The command and its arguments, as the program gets them.
@@ -15,24 +20,53 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
   /// - Parameters:
   ///   - words: the command and its arguments; they are quoted for a shell here.
   ///   - machine: the machine that it acts on; nil for a command that is about none.
-  public init(_ words: [String], machine: String? = nil) {
+  ///   - catalog: the catalog that it is about; nil for that of the command line.
+  public init(_ words: [String], machine: String? = nil, catalog: String? = nil) {
     self.words = words
     self.machine = machine
+    self.catalog = catalog
   }
+
+  /// Makes a step of a command and arguments that are known when this is written.
+  public init(_ words: String...) { self.init(words) }
 
   /// An option with its value as one or two words: a value that begins like an option needs an equals sign.
   public static func option(_ name: String, _ value: String) -> [String] {
     value.hasPrefix("-") ? ["\(name)=\(value)"] : [name, value]
   }
 
-  /// As it can be copied into a shell.
+  /// As it stands in a message.
   public var description: String {
-    let option = machine.map { ["-m", $0] } ?? []
-    return (["snapjob"] + option + words).map(Self.quoted).joined(separator: " ")
+    "`" + (["snapjob"] + arguments).map(Self.quoted).joined(separator: " ") + "`"
   }
 
-  /// A word as a shell takes it for one.
-  public static func quoted(_ word: String) -> String {
+  /// As it can be copied into a shell.
+  public var commandLine: String { Self.commandLine(arguments) }
+
+  /// The program with these words, as it can be copied into a shell.
+  public static func commandLine(_ words: [String]) -> String {
+    (["snapjob"] + words).map { $0.hasBytesOfFileNames ? quotedBytes($0) : quoted($0) }
+      .joined(separator: " ")
+  }
+
+  /// All words behind the program's name.
+  private var arguments: [String] {
+    (catalog.map { ["--catalog", $0] } ?? []) + (machine.map { ["-m", $0] } ?? []) + words
+  }
+
+  /// A file name that is no UTF-8 as bash, zsh and ksh take it.
+  private static func quotedBytes(_ word: String) -> String {
+    let text = word.unicodeScalars.map { scalar in
+      switch scalar {
+      case "'": #"\'"#
+      case "\\": #"\\"#
+      default: String(scalar)
+      }
+    }.joined()
+    return "$'" + text.printedFileNames + "'"
+  }
+
+  private static func quoted(_ word: String) -> String {
     let isPlain = word.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -42,11 +76,7 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
       }
     }
     if isPlain, !word.isEmpty { return word }
-    // What bash, zsh and ksh, and printf, take for bytes.
-    if word.hasBytesOfFileNames {
-      return "$'"
-        + word.replacing(#"\"#, with: #"\\"#).replacing("'", with: #"\'"#).printedFileNames + "'"
-    }
-    return "'" + word.replacing("'", with: #"'\''"#) + "'"
+    // Not by characters: a quote with a combining mark is a character of its own, and to a shell a quote.
+    return "'" + word.unicodeScalars.map { $0 == "'" ? #"'\''"# : String($0) }.joined() + "'"
   }
 }

@@ -93,8 +93,8 @@ public struct LiveStateWork: JobWork {
       guard !request.withRAM else {
         throw JobError(
           .usage,
-          "A running machine writes its devices only. With RAM: snapjob save --tag TAG, then snapjob devices "
-            + "save FILE --with-ram --tag TAG")
+          "A running machine writes its devices only. With RAM: \(NextStep("save", "--tag", "TAG")), then "
+            + "\(NextStep("devices", "save", "FILE", "--with-ram", "--tag", "TAG"))")
       }
       try control.checkpoint()
       // Without `live` a machine that is stopped keeps its images; with it, it would let go of them.

@@ -205,8 +205,8 @@ struct LiveOperation: Sendable {
       guard taken.count == plan.members.count else {
         throw JobError(
           .general,
-          "The running machine calls the save done, and not every disk has '\(request.tag)'. See: snapjob "
-            + "-m \(machine.label) list")
+          "The running machine calls the save done, and not every disk has '\(request.tag)'. See: "
+            + "\(NextStep(["list"], machine: machine.name))")
       }
       result.takenSnapshots = taken
       result.bytesWritten =

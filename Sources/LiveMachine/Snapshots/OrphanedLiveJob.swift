@@ -50,8 +50,8 @@ public struct OrphanedLiveJob: Sendable {
         return .failed(
           JobError(
             .general,
-            "The process that ran the job ended; whether the running machine has done it, shows: snapjob "
-              + "-m \(machine.label) list"))
+            "The process that ran the job ended; whether the running machine has done it, shows: "
+              + "\(NextStep(["list"], machine: machine.name))"))
       }
       let result = Self.result(request)
       let (request, machine) = (request, machine)

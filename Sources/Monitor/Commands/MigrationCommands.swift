@@ -88,8 +88,8 @@ extension CommandTable {
       guard machines.0.name != machines.1.name else {
         throw JobError(
           .usage,
-          "The bitmaps are on machine '\(machines.1.name ?? "")' already; within a machine: snapjob "
-            + "bitmap merge")
+          "The bitmaps are on machine '\(machines.1.name ?? "")' already; within a machine: "
+            + "\(NextStep("bitmap", "merge", "NODE", "TARGET", "SOURCE"))")
       }
       for machine in [machines.0, machines.1] { try await context.requireStopped(machine) }
       let transfer = try BitmapTransfer(arguments, from: machines.0, to: machines.1, context)

@@ -15,7 +15,8 @@ extension CommandTable {
       throw JobError(
         .conflict,
         "\(machine) is not running, and snapjob cannot start it: start QEMU with its disks; one that "
-          + "runs already is added with: snapjob machine add NAME --qmp unix:PATH")
+          + "runs already is added with: \(NextStep("machine", "add", "NAME", "--qmp", "unix:PATH"))"
+      )
     },
 
     Command("quit") { _, context in

@@ -31,7 +31,7 @@ struct NamedFiles: Sendable, Hashable {
     throw JobError(
       .permission,
       "\(path): clients of another user than the server's name files below its directories for them only. "
-        + "Allow one: snapjob serve --files DIR")
+        + "Allow one where the server is started: --files DIR")
   }
 }
 

@@ -56,8 +56,8 @@ extension CommandContext {
     throw JobError(
       .inUse,
       "Machine '\(machine.name ?? "")' is running, and its bitmaps are in QEMU's memory: its own migrate "
-        + "would take the whole machine along. Shut it down first; to copy a bitmap while it runs: snapjob "
-        + "bitmap merge")
+        + "would take the whole machine along. Shut it down first; to copy a bitmap while it runs: "
+        + "\(NextStep("bitmap", "merge", "NODE", "TARGET", "SOURCE"))")
   }
 
   /// Commands of the table about disks that a running QEMU keeps to itself: what it has recorded into their

@@ -14,10 +14,10 @@ extension Result<CheckReport, Qcow2Error> {
       members += report.counts.map { .init($0, .int(Int64($1))) }
       members.append(.init("image-end-offset", QMPValue(report.imageEndOffset)))
       members.append(.init("exit-code", .int(Int64(report.exitCode))))
-      members.append(.init("messages", .array(report.messages.map { .string($0) })))
+      members.append(.init("messages", .list(report.sentences)))
     case .failure(let error):
       members.append(.init("exit-code", .int(Int64(CheckReport.exitCode(for: error)))))
-      members.append(.init("messages", [.string("\(error)")]))
+      members.append(.init("messages", .list([error.sentence])))
     }
     return [
       "target": .string(target.name), "filename": .string(target.path),
@@ -39,7 +39,19 @@ extension ImageTarget {
   }
 }
 
+extension Qcow2Error {
+  /// Why a check failed; another check would say the same.
+  fileprivate var sentence: String {
+    advice == .check ? description : JobError(self).message
+  }
+}
+
 extension CheckReport {
+  /// The findings and the remarks.
+  fileprivate var sentences: [String] {
+    messages + remarks.map { $0.advice?.ending($0.text, aboutFile: nil) ?? $0.text }
+  }
+
   /// The numbers of the report by their names in qemu-img's JSON.
   fileprivate var counts: [(String, Int)] {
     [

@@ -35,7 +35,7 @@ struct BitmapTable: Sendable {
     for word in words {
       guard let entry = Entry(word, image.geometry) else {
         throw .malformed(
-          "an entry of the table of bitmap '\(bitmap.printableName)' is not valid; run snapjob check",
+          "an entry of the table of bitmap '\(bitmap.printableName)' is not valid",
           at: bitmap.tableOffset.bytes)
       }
       entries.append(entry)

@@ -26,6 +26,22 @@ public struct CheckReport: Sendable, Hashable {
   /// ``messageLimit``.
   public internal(set) var messages: [String] = []
 
+  /// What is to be said besides the findings.
+  public internal(set) var remarks: [Remark] = []
+
+  /// A sentence that is no finding.
+  public struct Remark: Sendable, Hashable {
+    /// The sentence.
+    public let text: String
+    /// What helps; nil for nothing.
+    public let advice: Advice?
+
+    init(_ text: String, _ advice: Advice?) {
+      self.text = text
+      self.advice = advice
+    }
+  }
+
   /// How many findings are kept as sentences.
   public static let messageLimit = 1000
 

@@ -17,10 +17,10 @@ extension Image {
     do {
       var report = try ImageCheck(self, checkpoint, foresee: foresee).report
       if hasMarker {
-        report.messages.append(
-          "Warning: the image has the marker bit of an earlier snapjob. qemu-img check -r would delete its "
-            + "snapshots; snapjob recover, and any snapjob command that changes the image, takes it away"
-        )
+        report.remarks.append(
+          .init(
+            "Warning: the image has the marker bit of an earlier snapjob. qemu-img check -r would delete its "
+              + "snapshots", .takeMarker))
       }
       return report
     } catch let error as Qcow2Error {

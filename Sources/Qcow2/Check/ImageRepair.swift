@@ -45,7 +45,8 @@ extension Image {
       }
       var report = last.report
       if let obstacle = first.obstacle(to: scope) {
-        report.messages.append("Nothing was repaired: \(obstacle)")
+        report.remarks.append(
+          .init("Nothing was repaired: \(obstacle)", first.canRepairAll ? .repair : nil))
       }
       report.leaksFixed = max(0, first.report.leaks - report.leaks)
       report.corruptionsFixed = max(0, first.report.corruptions - report.corruptions)
@@ -65,10 +66,11 @@ extension ImageCheck {
     guard scope == .leaks,
       let index = image.table.entries.firstIndex(where: { $0.excessExtraByteCount > 0 })
     else { return }
-    throw .overLimit(
-      "Too much extra metadata in snapshot table entry \(index); "
-        + "snapjob check --repair all removes it")
+    throw .tooMuchExtraData(ofSnapshotEntry: index)
   }
+
+  /// Whether a repair of ``RepairScope/all`` would do no harm.
+  fileprivate var canRepairAll: Bool { findings.firstLasting == nil }
 
   /// Why a repair would do harm; nil if it would not.
   fileprivate func obstacle(to scope: RepairScope) -> String? {
@@ -79,7 +81,7 @@ extension ImageCheck {
     }
     let hasMore = report.corruptions > findings.wrongFlagCount || report.checkErrors > 0
     return scope == .leaks && hasMore
-      ? "more than leaks is wrong. See: snapjob check --repair all" : nil
+      ? "more than leaks is wrong" : nil
   }
 
   /// Whether a repair has something to do, and does no harm.

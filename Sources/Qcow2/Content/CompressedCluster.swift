@@ -20,6 +20,6 @@ extension Image {
     throw .corrupt(
       "the compressed cluster at guest offset \(guest) cannot be inflated (\(problem)); "
         + "its content is lost, take it from a snapshot or a backup",
-      at: host.bytes)
+      at: host.bytes, advice: nil)
   }
 }

@@ -78,7 +78,7 @@ struct SnapshotSurvey {
       guard new != 0, found[new] == nil else { return }
       // So there are never more of them than clusters in the file.
       guard new < fileLength else {
-        throw .corrupt("an L2 table lies beyond the end of the file; run snapjob check", at: new)
+        throw .corrupt("an L2 table lies beyond the end of the file", at: new)
       }
       let isOwn = refcounts[geometry.cluster(at: HostOffset(new))] == 1
       found[new] = Table(owner: isOwn ? position : nil)
@@ -110,7 +110,7 @@ struct SnapshotSurvey {
       }
       let offset = HostOffset(entry & TableEntry.offsetMask)
       guard entry & TableEntry.l2ReservedMask == 0, geometry.isAligned(offset) else {
-        throw .corrupt("an L2 entry is not valid; run snapjob check", at: offset.bytes)
+        throw .corrupt("an L2 entry is not valid", at: offset.bytes)
       }
       guard offset.bytes != 0 else { continue }
       referenced += bytes(1)

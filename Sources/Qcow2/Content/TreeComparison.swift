@@ -119,7 +119,7 @@ struct TreeComparison {
       geometry.isAligned(HostOffset(entry & TableEntry.offsetMask))
     else {
       throw .corrupt(
-        "an L2 entry is not valid; run snapjob check", at: entry & TableEntry.offsetMask)
+        "an L2 entry is not valid", at: entry & TableEntry.offsetMask)
     }
   }
 
@@ -152,7 +152,7 @@ struct TreeComparison {
       data = UInt32(truncatingIfNeeded: bits)
       let zeroFlags = UInt32(truncatingIfNeeded: bits >> 32)
       guard data & zeroFlags == 0, offset != 0 || data == 0 else {
-        throw .corrupt("the bitmap of an L2 entry is not valid; run snapjob check", at: offset)
+        throw .corrupt("the bitmap of an L2 entry is not valid", at: offset)
       }
       unallocated = ~(data | zeroFlags)
       zeros = comparison.hasBackingFile ? zeroFlags : ~data

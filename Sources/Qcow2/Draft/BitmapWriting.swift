@@ -24,7 +24,7 @@ extension ImageDraft {
   private mutating func release(_ cluster: HostCluster) throws(Qcow2Error) {
     guard refcounts[cluster] == 1 else {
       throw .corrupt(
-        "a cluster of a bitmap belongs to something else as well; run snapjob check",
+        "a cluster of a bitmap belongs to something else as well",
         at: geometry.offset(of: cluster).bytes)
     }
     try refcounts.add(-1, to: cluster)

@@ -67,7 +67,7 @@ public struct ImageDraft: Sendable {
         recount: isDirty ? Recount(clearedFeatures: .dirty) : nil)
       let places = try StructurePlaces(image)
       if let problem = places.problems.first {
-        throw Qcow2Error.corrupt("\(problem); run snapjob check")
+        throw Qcow2Error.corrupt(problem)
       }
       if !isDirty { try refcounts.requireUse(of: places.uses) }
       structures = places.uses

@@ -104,7 +104,7 @@ extension ImageDraft {
     func add(to cluster: HostCluster) throws(Qcow2Error) {
       if let structures, structures.contains(cluster), let use = structures[cluster] {
         throw .corrupt(
-          "guest data lie on \(use.name); run snapjob check", at: geometry.offset(of: cluster).bytes
+          "guest data lie on \(use.name)", at: geometry.offset(of: cluster).bytes
         )
       }
       try refcounts.add(delta, to: cluster)
@@ -125,7 +125,7 @@ extension ImageDraft {
       }
       let offset = entry & TableEntry.offsetMask
       guard entry & TableEntry.l2ReservedMask == 0, offset & unaligned == 0 else {
-        throw .corrupt("an L2 entry is not valid; run snapjob check", at: offset)
+        throw .corrupt("an L2 entry is not valid", at: offset)
       }
       guard offset != 0 else { continue }
       flags |= entry

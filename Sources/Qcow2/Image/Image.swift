@@ -197,9 +197,10 @@ extension Image {
     let fileLength = try file.length()
     let start = try file.readZeroPadded(byteCount: FirstSector.byteCount, at: 0)
     guard fileLength >= Header.version2ByteCount else {
-      throw .notQcow2(
+      throw Qcow2Error(
+        .notQcow2,
         (fileLength == 0 ? "the file is empty" : "the file is too short for a qcow2 image")
-          + "; check the path, or make an image with: snapjob node create")
+          + "; check the path", advice: .create)
     }
     if let fence = FirstSector(onDisk: start).fenceMark {
       throw .commitPending(fence, path: file.path)
@@ -207,8 +208,8 @@ extension Image {
     let header = try Header(decodingStart: start)
     guard !header.incompatible.contains(.commitPending) else {
       throw .conflict(
-        "a commit is pending on it, but its fence cannot be read: it is of a later snapjob, or damaged. Finish "
-          + "it with the version and the catalog that made it: snapjob recover")
+        "a commit is pending on it, but its fence cannot be read: it is of a later snapjob, or damaged. Recover "
+          + "with the version and the catalog that made it")
     }
     let clusterSize = 1 << Int(header.clusterBits)
     let cluster = try file.readZeroPadded(byteCount: max(clusterSize, start.count), at: 0)
@@ -245,12 +246,12 @@ extension Image {
       throw .malformed("Image does not contain a reference count table", at: 56)
     }
     if features.contains(.markedCommitPending) {
-      throw .conflict(
-        "a commit of an earlier snapjob is pending on it. Finish it with that version: snapjob recover; or "
-          + "give it up: snapjob recover --abandon --file PATH")
+      throw Qcow2Error(
+        .conflict, "a commit of an earlier snapjob is pending on it. Recover with that version",
+        advice: .abandon)
     }
     if features.contains(.corrupt), purpose == .change {
-      throw .corrupt("the image is marked corrupt; repair it with: snapjob check --repair all")
+      throw .corrupt("the image is marked corrupt", advice: .repair)
     }
   }
 

@@ -22,7 +22,7 @@ extension Image {
         geometry.isAligned(HostOffset(word & TableEntry.offsetMask))
       else {
         throw Qcow2Error.corrupt(
-          "an entry of the \(name) is not valid; run snapjob check", at: offset.bytes)
+          "an entry of the \(name) is not valid", at: offset.bytes)
       }
     }
     return words

@@ -24,7 +24,7 @@ struct L2Entry: Sendable, Hashable {
     word = table[position]
     subclusters = geometry.hasExtendedL2 ? table[position + 1] : 0
     if let problem = problem(version: header.version) {
-      throw .corrupt("an L2 entry is not valid: \(problem); run snapjob check")
+      throw .corrupt("an L2 entry is not valid: \(problem)")
     }
   }
 

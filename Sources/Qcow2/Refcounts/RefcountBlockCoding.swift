@@ -38,7 +38,7 @@ enum RefcountBlockCoding {
 
   private static func checked(_ count: UInt64) throws(Qcow2Error) -> UInt32 {
     guard count <= Limits.refcount else {
-      throw .corrupt("a cluster has \(count) references, which cannot be right; run snapjob check")
+      throw .corrupt("a cluster has \(count) references, which cannot be right")
     }
     return UInt32(count)
   }

@@ -29,7 +29,7 @@ extension Image {
       geometry.cluster(at: offset).index < fileClusters
     else {
       throw .corrupt(
-        "a refcount block lies beyond the end of the file or not on a cluster; run snapjob check",
+        "a refcount block lies beyond the end of the file or not on a cluster",
         at: word)
     }
     return geometry.cluster(at: offset)
@@ -52,7 +52,7 @@ extension Image {
       { count += 1 }
       if first > 0, clusters[present[first - 1]]?.index == start {
         throw .corrupt(
-          "two refcount table entries point to one block; run snapjob check",
+          "two refcount table entries point to one block",
           at: geometry.offset(of: HostCluster(start)).bytes)
       }
       let bytes = try file.read(byteCount: count * size, at: Int64(start * size))
@@ -63,7 +63,7 @@ extension Image {
         // One block of slack: a program may have counted clusters that it did not come to write.
         guard present[first + block] <= fileBlocks + 1 else {
           throw .corrupt(
-            "clusters far behind the end of the file are counted as used; run snapjob check",
+            "clusters far behind the end of the file are counted as used",
             at: geometry.offset(of: HostCluster(start + block)).bytes)
         }
         blocks[present[first + block]] = counts

@@ -129,7 +129,7 @@ struct RefcountMap: Sendable {
 
   private func missingReference(_ cluster: HostCluster) -> Qcow2Error {
     .corrupt(
-      "a cluster in use is counted as free or lies outside the file; run snapjob check",
+      "a cluster in use is counted as free or lies outside the file",
       at: geometry.offset(of: cluster).bytes)
   }
 

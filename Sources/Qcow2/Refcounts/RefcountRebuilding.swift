@@ -54,8 +54,7 @@ extension Image {
       let check = try ImageCheck(self) { _ in }
       if let finding = check.findings.firstLasting {
         throw Qcow2Error.corrupt(
-          "the image was not closed cleanly, and not only its refcounts are wrong (\(finding)); see: "
-            + "snapjob check")
+          "the image was not closed cleanly, and not only its refcounts are wrong (\(finding))")
       }
       return try check.rebuiltRefcounts()
     } catch let error as Qcow2Error {

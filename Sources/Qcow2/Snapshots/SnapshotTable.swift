@@ -144,9 +144,7 @@ extension SnapshotEntry {
     let extraByteCount: UInt32 = try reader.read()
     excessExtraByteCount = max(0, Int(extraByteCount) - Limits.snapshotExtraDataByteCount)
     guard excessExtraByteCount == 0 || dropsExcessExtraData else {
-      throw Qcow2Error.overLimit(
-        "Too much extra metadata in snapshot table entry \(index); "
-          + "snapjob check --repair all removes it")
+      throw Qcow2Error.tooMuchExtraData(ofSnapshotEntry: index)
     }
     var extra = ByteReader(
       try reader.read(byteCount: Int(extraByteCount) - excessExtraByteCount))

@@ -29,7 +29,8 @@ struct VMStateArea: Sendable, Hashable {
     let count = geometry.l1EntryCount(diskSize: entry.vmStateSize)
     let available = UInt64(l1.count) - min(UInt64(l1.count), first)
     guard count <= available else {
-      throw .corrupt("the L1 table is too small for \(entry.vmStateSize) bytes of VM state")
+      throw .corrupt(
+        "the L1 table is too small for \(entry.vmStateSize) bytes of VM state", advice: nil)
     }
     byteCount = entry.vmStateSize
     firstEntry = Int(clamping: first)

@@ -36,7 +36,7 @@ struct JobArguments {
       throw LineError(
         entry.line,
         "a job of a file is always committed by itself. Leave x-auto-finalize out, or use: "
-          + "snapjob save --no-auto-finalize")
+          + "\(NextStep(["save", "--tag", "TAG", "--no-auto-finalize"], machine: machine))")
     }
     var arguments: [QMPValue.Member] = []
     var lines: [String: Int] = [:]

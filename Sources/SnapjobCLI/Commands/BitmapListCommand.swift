@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob bitmap list`.
@@ -37,7 +38,9 @@ struct BitmapListCommand: Verb {
     output.json(bitmaps)
     let table = Self.table(bitmaps.elements)
     if table.isEmpty {
-      if !output.isJSON { output.note("no bitmaps. Add one: snapjob bitmap add NODE NAME") }
+      if !output.isJSON {
+        output.note("no bitmaps. Add one: \(NextStep("bitmap", "add", "NODE", "NAME"))")
+      }
     } else {
       output.table(table)
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob check`.
@@ -48,7 +49,7 @@ struct CheckCommand: Verb {
       if checks.elements.isEmpty { throw try await session.nothingToLookAt(on: endpoint) }
       if repair != nil { output.noteChange() }
       output.json(checks)
-      for (index, check) in checks.elements.enumerated() {
+      for (index, check) in output.spelled(checks).elements.enumerated() {
         report(check, isFirst: index == 0, isOnly: checks.elements.count == 1, to: output)
       }
       return CheckReport.worst(checks.elements.map { CheckReport($0["result"] ?? [:]).status })
@@ -67,9 +68,8 @@ struct CheckCommand: Verb {
       }
       return
     }
-    let steps = output.nextSteps?.about(image: check.text("target"))
     for message in report.messages {
-      output.console.err.write(Table.printable(steps?.spelled(in: message) ?? message) + "\n")
+      output.console.err.write(Table.printable(message) + "\n")
     }
     guard !output.isQuiet else { return }
     if let repaired = report.repairText { output.line(repaired) }
@@ -93,8 +93,8 @@ extension Session {
       .notFound,
       hasNodes
         ? "all disks of machine \(name) are excluded. Name what to look at as an argument"
-        : "machine \(name) has no disks to look at. Add one: snapjob node add NODE FILE, or name images as "
-          + "arguments",
+        : "machine \(name) has no disks to look at. Add one: \(NextStep("node", "add", "NODE", "FILE")), or name "
+          + "images as arguments",
       machine: name)
   }
 

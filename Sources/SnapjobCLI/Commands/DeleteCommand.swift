@@ -36,7 +36,6 @@ struct DeleteCommand: Verb {
       throw ValidationError("Missing expected argument '--tag <tag> ...' (or '--id <id>')")
     }
     if id != nil, !tag.isEmpty { throw ValidationError("--tag or --id; not both") }
-    if id == "" { throw ValidationError("--id needs an id; see: snapjob list --json") }
   }
 
   var images: [String] { disks.files }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob devices inspect`.
@@ -50,7 +51,9 @@ struct DevicesInspectCommand: Verb {
         ]))
     }
     let report = DeviceStateReport(state)
-    let parts = try report.parts(ofDevice: device, in: path ?? "snapshot '\(tag ?? "")'")
+    let parts = try report.parts(
+      ofDevice: device, in: path ?? "snapshot '\(tag ?? "")'",
+      path.map { [$0] } ?? NextStep.option("--tag", tag ?? ""))
     session.output.json(report.json(parts))
     if device == nil, fields == nil { report.lines.forEach(session.output.line) }
     if device != nil || fields == nil { session.output.table(report.table(parts)) }

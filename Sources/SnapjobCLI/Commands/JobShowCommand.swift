@@ -16,19 +16,19 @@ struct JobShowCommand: Verb {
   func perform(in session: Session) async throws -> ExitStatus {
     let job = try await session.withEndpoint { try await $0.job(id) }
     session.output.json(job.value)
-    for line in Self.lines(job, steps: session.output.nextSteps) { session.output.line(line) }
+    Self.lines(JobView(session.output.spelled(job.value))).forEach(session.output.line)
     return .done
   }
 
   /// `key: value` lines; what is not known is left out.
-  static func lines(_ job: JobView, steps: NextSteps? = nil) -> [String] {
+  static func lines(_ job: JobView) -> [String] {
     let value = job.value
     var pairs: [(String, String)] = [
       ("id", job.id), ("type", job.type), ("machine", job.machine ?? ""),
       ("tag", value.text("tag")), ("devices", value.texts("devices").joined(separator: ", ")),
       ("vmstate", value.text("vmstate")), ("note", value.text("note")), ("status", job.status),
       ("progress", "\(Quantity.bytes(job.current)) of \(Quantity.bytes(job.total))"),
-      ("error", job.error.map { steps?.about(job.machine).spelled(in: $0) ?? $0 } ?? ""),
+      ("error", job.error ?? ""),
       ("exit code", value["exit-code"]?.asInteger.map { String($0) } ?? ""),
     ]
     for key in ["created", "started", "concluded"] {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob list`.
@@ -54,10 +55,13 @@ struct ListCommand: Verb {
     let snapshots = survey["snapshots"] ?? []
     let failures = survey["failures"]?.elements ?? []
     session.output.json(snapshots)
-    for node in Self.markedNodes(snapshots.elements) {
+    for (machine, node) in Self.markedNodes(snapshots.elements) {
+      let target = disks.files.isEmpty ? [node] : []
+      let step = NextStep(
+        ["check"] + target + ["--repair", "leaks"], machine: allMachines ? machine : nil)
       session.output.note(
         "\(node): the image has the marker bit of an earlier snapjob: no qemu-img check -r before that is gone, "
-          + "which would delete its snapshots. Take it away with: snapjob recover")
+          + "which would delete its snapshots. Take it away with: \(step)")
     }
     let table = Self.table(snapshots.elements, showsMachine: allMachines, showsSizes: sizes)
     if !table.isEmpty {
@@ -65,7 +69,7 @@ struct ListCommand: Verb {
     } else if failures.isEmpty, !session.output.isJSON {
       session.output.note("no snapshots")
     }
-    for failure in failures { report(failure, to: session.output) }
+    for failure in failures { report(session.output.spelled(failure), to: session.output) }
     return failures.first.map { ExitStatus(rawValue: Int32($0.integer("exit-code"))) } ?? .done
   }
 
@@ -79,9 +83,15 @@ struct ListCommand: Verb {
   }
 
   /// The nodes whose images have the marker bit of an earlier version.
-  private static func markedNodes(_ snapshots: [QMPValue]) -> [String] {
-    let devices = snapshots.flatMap { $0["devices"]?.elements ?? [] }
-    return Set(devices.filter { $0.isTrue("x-marker") }.map { $0.text("node") }).sorted()
+  private static func markedNodes(
+    _ snapshots: [QMPValue]
+  ) -> [(machine: String?, node: String)] {
+    let pairs = snapshots.flatMap { snapshot in
+      (snapshot["devices"]?.elements ?? []).filter { $0.isTrue("x-marker") }
+        .map { [snapshot.text("machine"), $0.text("node")] }
+    }
+    return Set(pairs).sorted { $0.lexicographicallyPrecedes($1) }
+      .map { (machine: $0[0].isEmpty ? nil : $0[0], node: $0[1]) }
   }
 
   /// The snapshots for people; the column NOTE is there if any has one.

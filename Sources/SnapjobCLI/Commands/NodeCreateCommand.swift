@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 import Snapjob
 
@@ -25,8 +26,7 @@ struct NodeCreateCommand: Verb {
     if session.host.exists(path) {
       throw CommandFailure(
         .conflict,
-        "\(path) exists already. To use it as it is: snapjob node add \(Engine.quotedForShell(name)) "
-          + "\(Engine.quotedForShell(file))")
+        "\(path) exists already. To use it as it is: \(NextStep("node", "add", name, path))")
     }
     return try await session.withEndpoint { endpoint in
       try await create(path, on: endpoint, session: session)
@@ -39,7 +39,7 @@ struct NodeCreateCommand: Verb {
         throw CommandFailure(
           ExitStatus(kind: error.kind),
           "\(path) was created, but is not a node: \(error.desc). "
-            + "To add it: snapjob node add NODE \(Engine.quotedForShell(file))")
+            + "To add it: \(NextStep("node", "add", "NODE", path))")
       }
       session.output.acknowledge()
       return .done

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob node list`.
@@ -33,7 +34,7 @@ struct NodeListCommand: Verb {
     let table = Self.table(machines, showsMachine: allMachines)
     if table.isEmpty {
       if !session.output.isJSON {
-        session.output.note("no disks. Add one: snapjob node add NODE FILE")
+        session.output.note("no disks. Add one: \(NextStep("node", "add", "NODE", "FILE"))")
       }
     } else {
       session.output.table(table)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 import QMP
 
 /// `snapjob prune`.
@@ -36,16 +37,18 @@ struct PruneCommand: Verb {
 
   func validate() throws {
     if match.isEmpty { throw ValidationError("--match needs a pattern that is not empty") }
-    if keepLast < 1 {
-      throw ValidationError(
-        "--keep-last takes a number of 1 or more; to delete all: snapjob delete")
-    }
   }
 
   var images: [String] { disks.files }
 
   func perform(in session: Session) async throws -> ExitStatus {
     try disks.check(session.settings)
+    if keepLast < 1 {
+      throw CommandFailure(
+        .usage,
+        "--keep-last takes a number of 1 or more; to delete all, name them: "
+          + "\(NextStep("delete", "--tag", "TAG"))")
+    }
     let verdicts = try await session.withEndpoint(files: disks.files) { endpoint in
       let disks = try await Disks(disks, vmstate: nil, on: endpoint, session: session)
       let verdicts = try await judge(on: endpoint, disks: disks)

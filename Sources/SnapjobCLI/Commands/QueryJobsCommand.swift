@@ -35,7 +35,8 @@ struct QueryJobsCommand: Verb {
         ]))
     }
     session.output.json(jobs)
-    let table = Self.table(jobs.elements.map(JobView.init), showsMachine: allMachines)
+    let table = Self.table(
+      session.output.spelled(jobs).elements.map(JobView.init), showsMachine: allMachines)
     if table.isEmpty {
       if !session.output.isJSON { session.output.note("no jobs") }
     } else {

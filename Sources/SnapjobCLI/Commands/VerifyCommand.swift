@@ -53,7 +53,7 @@ struct VerifyCommand: Verb {
         ]), on: endpoint)
       if reports.elements.isEmpty { throw try await session.nothingToLookAt(on: endpoint) }
       output.json(reports)
-      let outcomes = reports.elements.map(VerifyReport.init)
+      let outcomes = output.spelled(reports).elements.map(VerifyReport.init)
       for outcome in outcomes {
         outcome.lines.forEach(output.line)
         if let failure = outcome.failure { output.failure(failure) }

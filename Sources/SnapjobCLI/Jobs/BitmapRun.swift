@@ -82,7 +82,7 @@ struct BitmapRun {
     _ outcome: JobFollower.Outcome, elapsed: Duration, on endpoint: any QMPEndpoint
   ) async throws -> ExitStatus {
     let output = session.output
-    for remark in outcome.job.remarks { output.note("note: \(remark)") }
+    output.remarks(of: outcome.job)
     if let failure = outcome.job.failure {
       if let signal = outcome.signal, failure.status == .cancelled {
         throw CommandFailure(

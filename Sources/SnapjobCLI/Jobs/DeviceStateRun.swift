@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// One `devices save` or `devices load` from the command line: the job, and the sentence about it.
@@ -43,7 +44,7 @@ struct DeviceStateRun {
 
   private func report(_ outcome: JobFollower.Outcome, elapsed: Duration) throws -> ExitStatus {
     let output = session.output
-    for remark in outcome.job.remarks { output.note("note: \(remark)") }
+    output.remarks(of: outcome.job)
     if let failure = outcome.job.failure {
       guard let signal = outcome.signal, failure.status == .cancelled else { throw failure }
       throw CommandFailure(
@@ -62,7 +63,7 @@ struct DeviceStateRun {
       return "Wrote \(name) (\(Quantity.bytes(job.bytesWritten))) in \(Quantity.time(elapsed))."
     case .load:
       let next = job.changedNodes.map { _ in
-        " Next: snapjob save --tag TAG puts it into a snapshot."
+        " Next: \(NextStep("save", "--tag", "TAG")) puts it into a snapshot."
       }
       return "Loaded \(name) in \(Quantity.time(elapsed)).\(next ?? "")"
     }

@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// The disks that a job will work on.
@@ -33,7 +34,7 @@ struct Disks: Sendable, Hashable {
       throw CommandFailure(
         .notFound,
         nodes.isEmpty
-          ? "machine \(name) has no disks. Add one: snapjob node add NODE FILE, "
+          ? "machine \(name) has no disks. Add one: \(NextStep("node", "add", "NODE", "FILE")), "
             + "or name images: --file PATH..."
           : "all disks of machine \(name) are read-only or excluded. Name one: --device NODE")
     }

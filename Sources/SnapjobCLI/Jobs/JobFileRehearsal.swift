@@ -28,9 +28,11 @@ struct JobFileRehearsal {
       } catch let error as QMPError {
         let sentence = "\(plan.file.path):\(job.line): \(error.desc)"
         guard index > 0, !plan.file.isGrouped else {
-          throw CommandFailure(ExitStatus(kind: error.kind), sentence)
+          throw CommandFailure(ExitStatus(kind: error.kind), sentence, machine: job.machine)
         }
-        output.line("\(sentence) (unless the jobs before it change that)")
+        let steps = output.nextSteps?.about(job.machine)
+        output.line(
+          "\(steps?.spelled(in: sentence) ?? sentence) (unless the jobs before it change that)")
         output.json(["machine": .string(job.machine), "error": .string(sentence)])
       }
     }

@@ -91,9 +91,7 @@ struct JobFileRun {
       let start = clock.now
       let outcomes = try await follow(jobs, on: endpoint)
       let elapsed = clock.now - start
-      for outcome in outcomes {
-        for remark in outcome.job.remarks { output.note("note: \(remark)") }
-      }
+      for outcome in outcomes { output.remarks(of: outcome.job) }
       let signal = outcomes.compactMap(\.signal).first
       if let failure = failure(of: outcomes, jobs, signal: signal) { throw failure }
       for (job, outcome) in zip(jobs, outcomes) { report(outcome, of: job, elapsed: elapsed) }

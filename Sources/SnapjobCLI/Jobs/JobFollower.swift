@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// Follows one job to its end, printing what happens.
@@ -99,7 +100,8 @@ struct JobFollower {
       case .leaveToRecovery:
         output.failure(
           CommandFailure(
-            .failed, "stopped by a second signal; job \(id) is left to recovery (snapjob recover)"))
+            .failed,
+            "stopped by a second signal; job \(id) is left to recovery (\(NextStep("recover")))"))
         signals.endProcess(.failed)
       }
     }

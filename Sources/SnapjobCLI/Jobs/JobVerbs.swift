@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 import Synchronization
 
@@ -42,7 +43,7 @@ extension Session {
           throw CommandFailure(
             .failed,
             "interrupted; the server goes on asking, so this may be done yet. See: "
-              + "snapjob job show \(id)")
+              + "\(NextStep("job", "show", id))")
         }
         throw CommandFailure(
           .interrupted(by: signal), "interrupted: \((error as? QMPError)?.desc ?? "\(error)")")

@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// What an endpoint tells of one job: an element of `x-snapjob-query-jobs`.
@@ -102,7 +103,8 @@ extension QMPEndpoint {
   /// - Throws: not found, in QEMU's words and with the id.
   func job(_ id: String) async throws -> JobView {
     guard let job = try await findJob(id) else {
-      throw CommandFailure(.notFound, "Job not found: \(id). See: snapjob query-jobs --history")
+      throw CommandFailure(
+        .notFound, "Job not found: \(id). See: \(NextStep("query-jobs", "--history"))")
     }
     return job
   }

@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// What save, load or delete asks for, before the disks are known.
@@ -83,7 +84,7 @@ struct SnapshotOrder: Sendable, Hashable {
   /// The sentence for a job that waits for `job finalize`.
   func pendingSentence(_ job: JobView, disks: Disks) -> String {
     "Prepared to \(verb.rawValue) \(quotedTags) on \(disks.description); the images stay locked. "
-      + "Next: snapjob job finalize \(job.id), or: snapjob job cancel \(job.id)"
+      + "Next: \(NextStep("job", "finalize", job.id)), or: \(NextStep("job", "cancel", job.id))"
   }
 
   /// The snapshots for people.

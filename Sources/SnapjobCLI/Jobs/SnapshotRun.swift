@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// One save, load or delete from the command line: the disks, the question, the job, the sentence.
@@ -22,6 +23,9 @@ struct SnapshotRun {
     try diskOptions.check(session.settings)
     if order.tags.isEmpty, order.snapshotID == nil {
       throw CommandFailure(.usage, "no snapshot is named: --tag TAG")
+    }
+    if order.snapshotID == "" {
+      throw CommandFailure(.usage, "--id needs an id; see: \(NextStep("list", "--json"))")
     }
     if isConnected, job.finalizeTimeout != nil {
       throw CommandFailure(
@@ -155,7 +159,7 @@ struct SnapshotRun {
   private func reportEnd(
     _ outcome: JobFollower.Outcome, disks: Disks, elapsed: Duration
   ) throws -> ExitStatus {
-    for remark in outcome.job.remarks { output.note("note: \(remark)") }
+    output.remarks(of: outcome.job)
     if let failure = outcome.job.failure {
       guard let signal = outcome.signal, failure.status == .cancelled else { throw failure }
       throw CommandFailure(

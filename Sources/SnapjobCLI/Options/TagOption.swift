@@ -38,6 +38,5 @@ struct ChosenSnapshot: ParsableArguments, Sendable {
       return
     }
     if !names.isEmpty { throw ValidationError("--tag or --id; not both") }
-    if id == "" { throw ValidationError("--id needs an id; see: snapjob list --json") }
   }
 }

@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 /// A device state for people.
@@ -12,9 +13,12 @@ struct DeviceStateReport {
   /// - Parameters:
   ///   - name: `i8259`, or one of several instances: `i8259#1`; nil for all parts.
   ///   - source: where the state is, for the message.
+  ///   - arguments: what names the state in a command.
   /// - Returns: as the reply has them.
   /// - Throws: not found if there is no such device.
-  func parts(ofDevice name: String?, in source: String) throws(CommandFailure) -> [QMPValue] {
+  func parts(
+    ofDevice name: String?, in source: String, _ arguments: [String]
+  ) throws(CommandFailure) -> [QMPValue] {
     let parts = state["parts"]?.elements ?? []
     guard let name else { return parts }
     let found = parts.filter { part in
@@ -23,7 +27,8 @@ struct DeviceStateReport {
     }
     guard !found.isEmpty else {
       throw CommandFailure(
-        .notFound, "\(source) has no device '\(name)'. See: snapjob devices inspect")
+        .notFound,
+        "\(source) has no device '\(name)'. See: \(NextStep(["devices", "inspect"] + arguments))")
     }
     return found
   }

@@ -1,17 +1,20 @@
-import Snapjob
+import Jobs
+import QMP
 
 /// Spells the commands that messages recommend: with the options of the command line that they follow.
 ///
 /// Below the command line nobody knows of its catalog or its connection, and few of its machine. A step
 /// without them, copied as it stands, would act on something else: another machine's disks of the same name.
 struct NextSteps: Sendable, Hashable {
-  /// The options to repeat, `--catalog /c.sqlite` for example, quoted.
-  private let options: [String]
+  /// The server to be asked again, as an option; empty for none.
+  private let connection: [String]
+  /// The catalog to be used again, as an option; empty for that of every command line.
+  private let catalog: [String]
   /// The machine that a line means which names none, where it is copied to.
   private let ambientMachine: String
   /// The machine that a step is about which names none; nil where that is not known, or files stand for it.
   private var machine: String?
-  /// The images that stand for the machine, or of which one is meant, quoted; empty for none.
+  /// The images that stand for the machine, or of which one is meant, empty for none.
   private var files: [String]
 
   /// The commands that are about a machine, by their first words.
@@ -33,17 +36,14 @@ struct NextSteps: Sendable, Hashable {
   ///   - settings: its options as they hold.
   ///   - files: the absolute paths of the images that it names with `--file`.
   init(_ settings: Settings, files: [String]) {
-    var options: [String] = []
-    if settings.namesConnection, let address = settings.connection {
-      options += ["--connect", address]
-    }
-    if settings.namesCatalog { options += ["--catalog", settings.catalog] }
-    self.options = options.map(Engine.quotedForShell)
+    connection =
+      settings.namesConnection ? settings.connection.map { ["--connect", $0] } ?? [] : []
+    catalog = settings.namesCatalog ? ["--catalog", settings.catalog] : []
     ambientMachine = settings.ambientMachine
     // Of a server's machine nothing is known here but what the command line says.
     let isKnown = settings.connection == nil || settings.namesMachine
     machine = files.isEmpty && isKnown ? settings.machine : nil
-    self.files = files.map(Engine.quotedForShell)
+    self.files = files
   }
 
   /// The same for a message about a machine; nil for that of the command line.
@@ -59,58 +59,83 @@ struct NextSteps: Sendable, Hashable {
   func about(image: String) -> NextSteps {
     var steps = self
     if image.hasPrefix("/") { steps.machine = nil }
-    steps.files = [Engine.quotedForShell(image)]
+    steps.files = [image]
     return steps
   }
 
-  /// A message with its steps spelled out. What it quotes, tags and names, stays as it is.
+  /// A message with its steps spelled out.
   func spelled(in message: String) -> String {
-    var result = ""
-    var rest = message[...]
-    while let character = rest.first {
-      let isStart = result.last?.isLetter != true && result.last?.isNumber != true
-      if isStart, result.last != "-", rest.hasPrefix("snapjob ") {
-        result += "snapjob "
-        rest = rest.dropFirst("snapjob ".count)
-        result += step(&rest)
-      } else if isStart, character == "'" || character == "\"",
-        let end = rest.dropFirst().firstIndex(of: character)
-      {
-        result += rest[...end]
-        rest = rest[rest.index(after: end)...]
-      } else {
-        result.append(character)
-        rest = rest.dropFirst()
+    NextStep.parts(of: message).map { part in
+      switch part {
+      case .prose(let text): text
+      case .step(let step): spelled(step)
       }
-    }
-    return result
+    }.joined()
   }
 
-  /// What begins a step: the options, the command's name, its files. Nothing is taken if it is none.
-  private func step(_ rest: inout Substring) -> String {
-    var taken = rest
-    var target = machine
-    if taken.hasPrefix("-m ") {
-      let name = taken.dropFirst(3).prefix { $0 != " " }
-      target = String(name)
-      taken = taken[name.endIndex...].drop { $0 == " " }
+  /// The members of replies whose sentences recommend commands.
+  private static let sentences: Set<String> = [
+    "error", "problem", "problems", "messages", "remarks", "outcome", "images", "text",
+    "structure-problems", "device-state-problem",
+  ]
+
+  /// A reply with the steps of its sentences spelled out; where it names a machine, or the image that it is about,
+  /// they are about that.
+  func spelled(in reply: QMPValue) -> QMPValue {
+    switch reply {
+    case .array(let elements): return .array(elements.map { spelled(in: $0) })
+    case .object(let members):
+      var steps = about(reply["machine"]?.asText)
+      if let image = reply["target"]?.asText { steps = about(image: image) }
+      return .object(
+        members.map { member in
+          let isSentence = Self.sentences.contains(member.name)
+          return .init(
+            member.name,
+            isSentence ? steps.spelled(inSentences: member.value) : steps.spelled(in: member.value))
+        })
+    default: return reply
     }
-    let command = taken.prefix { $0.isLetter || $0 == "-" }
-    let isOfMachine = Self.ofMachine.contains(String(command))
-    guard isOfMachine || Self.ofCatalog.contains(String(command)) else { return "" }
-    let namesMachine = taken.startIndex != rest.startIndex
-    rest = taken[command.endIndex...]
-    let words = rest[..<(rest.firstRange(of: "snapjob ")?.lowerBound ?? rest.endIndex)]
-    let namesFiles = words.contains(" --file ") || words.hasPrefix(" /")
-    var parts = options
+  }
+
+  private func spelled(inSentences value: QMPValue) -> QMPValue {
+    switch value {
+    case .string(let sentence): .string(spelled(in: sentence))
+    case .array(let elements): .array(elements.map(spelled(inSentences:)))
+    default: spelled(in: value)
+    }
+  }
+
+  /// A step as it is to be copied; one that is none of this program's, as the message has it.
+  private func spelled(_ step: NextStep) -> String {
+    let command = step.words[0]
+    let isOfMachine = Self.ofMachine.contains(command)
+    guard isOfMachine || Self.ofCatalog.contains(command) else { return step.description }
+    let namesFiles = namesFiles(step.words)
+    let target = step.machine ?? machine
+    // A server takes no images instead of a machine, and has a catalog of its own.
+    let isLocal = step.catalog != nil || namesFiles && Self.ofFiles[command] == ["--file"]
+    var words = (isLocal ? [] : connection) + (step.catalog.map { ["--catalog", $0] } ?? catalog)
     let isMeant = target == ambientMachine && target == Settings.defaultMachine
-    if isOfMachine, !namesFiles, !isMeant, let target {
-      parts += ["-m", namesMachine ? target : Engine.quotedForShell(target)]
+    if isOfMachine, !namesFiles, !isMeant, let target { words += ["-m", target] }
+    words.append(command)
+    if !files.isEmpty, !namesFiles, step.machine == nil, let option = Self.ofFiles[command] {
+      words += option + files
     }
-    parts.append(String(command))
-    if !files.isEmpty, !namesFiles, !namesMachine, let option = Self.ofFiles[String(command)] {
-      parts += option + files
+    var arguments = Array(step.words.dropFirst())
+    if command == "bitmap", arguments.count > 1, let file = files.first, file.hasPrefix("/") {
+      // The node is the one that the file has been made for this command line.
+      arguments[1] = file
     }
-    return parts.joined(separator: " ")
+    return NextStep.commandLine(words + arguments)
+  }
+
+  /// Whether a command's images are among its words, so that no machine is meant.
+  private func namesFiles(_ words: [String]) -> Bool {
+    switch words[0] {
+    case "check", "verify": words.dropFirst().contains { $0.hasPrefix("/") }
+    case "bitmap": words.count > 2 && words[2].hasPrefix("/")
+    default: words.contains("--file")
+    }
   }
 }

@@ -54,14 +54,23 @@ struct Output: Sendable {
 
   private func spelled(_ text: String) -> String { nextSteps?.spelled(in: text) ?? text }
 
+  /// A reply with the commands that it recommends as this command line needs them.
+  func spelled(_ reply: QMPValue) -> QMPValue { nextSteps?.spelled(in: reply) ?? reply }
+
   /// A line of JSON; nothing without `--json`.
   func json(_ value: QMPValue) {
-    if isJSON { console.out.write(value.jsonText + "\n") }
+    if isJSON { console.out.write(spelled(value).jsonText + "\n") }
   }
 
   /// A table, for people; nothing with `--json`.
   func table(_ table: Table) {
     if !isJSON { console.out.write(table.text) }
+  }
+
+  /// What a job has to say besides its end.
+  func remarks(of job: JobView) {
+    let steps = nextSteps?.about(job.machine)
+    for remark in job.remarks { note("note: \(steps?.spelled(in: remark) ?? remark)") }
   }
 
   /// Something worth knowing, on stderr.

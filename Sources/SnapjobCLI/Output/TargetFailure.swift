@@ -22,7 +22,6 @@ struct TargetFailure: Sendable, Hashable {
 extension Output {
   /// Why an image could not be looked into, on stderr; with `--json` the reply says so as well.
   func failure(_ failure: TargetFailure) {
-    let message = nextSteps?.spelled(in: failure.message) ?? failure.message
-    console.err.write("snapjob: \(message)\n")
+    console.err.write("snapjob: \(failure.message)\n")
   }
 }

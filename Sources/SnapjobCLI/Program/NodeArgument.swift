@@ -1,3 +1,4 @@
+import Jobs
 import QMP
 
 extension Session {
@@ -22,16 +23,20 @@ extension Session {
         guard host.exists(try host.absolute(argument)) else {
           throw CommandFailure(
             .notFound,
-            "'\(argument)' is neither a node of the machine nor a file here. See: snapjob node list"
+            "'\(argument)' is neither a node of the machine nor a file here. See: \(NextStep("node", "list"))"
           )
         }
         return nil
       }
       if let result { return result }
     }
-    return try await withEndpoint(files: [argument]) { endpoint in
-      let machine = try await endpoint.execute("x-snapjob-machine-show", nil)
-      return try await body(endpoint, machine["nodes"]?.elements.first?.text("node-name") ?? "")
+    do {
+      return try await withEndpoint(files: [argument]) { endpoint in
+        let machine = try await endpoint.execute("x-snapjob-machine-show", nil)
+        return try await body(endpoint, machine["nodes"]?.elements.first?.text("node-name") ?? "")
+      }
+    } catch let error as QMPError {
+      throw CommandFailure(error, image: try host.absolute(argument))
     }
   }
 

@@ -76,8 +76,8 @@ public struct BitmapReceiving: JobWork {
     for node in request.mapping?.nodes ?? [] where machine.node(node.name) == nil {
       throw JobError(
         .notFound,
-        "Cannot find device='\(node.name)' nor node-name='\(node.name)', which the mapping names. See: "
-          + "snapjob node list")
+        "Cannot find device='\(node.name)' nor node-name='\(node.name)', which the mapping names. "
+          + machine.nodesAdvice)
     }
     return DirtyBitmapDestination(disks: disks, mapping: request.mapping)
   }

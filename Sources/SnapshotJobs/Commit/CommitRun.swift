@@ -113,7 +113,8 @@ final class CommitRun: AnnouncedCommit {
     let done = names(worker.isPublished).map { ". The new state is on \($0)" } ?? ""
     return JobError(
       cause.kind,
-      "\(cause.message). The commit is not finished\(open)\(done). To finish it: snapjob recover")
+      "\(cause.message). The commit is not finished\(open)\(done). To finish it: \(NextStep("recover"))"
+    )
   }
 
   /// Performs actions until the worker has ended, or has come as far as is wanted.

@@ -124,8 +124,8 @@ public struct DeviceStateLoading: JobWork {
     throw JobError(
       .refused,
       "\(member.node.name): nobody can tell later whether somebody has written to the block device "
-        + "\(member.image.path). Take a snapshot of what is on it first: snapjob save --tag TAG --disk-only"
-    )
+        + "\(member.image.path). Take a snapshot of what is on it first: "
+        + "\(NextStep("save", "--tag", "TAG", "--disk-only"))")
   }
 
   /// Puts the devices of a file into the machine's present state.

@@ -147,13 +147,13 @@ struct PresentState {
     case .none:
       throw JobError(
         .notFound,
-        "The machine has no device state. It has that of a snapshot after: snapjob load --tag TAG; or take "
-          + "a file's: snapjob devices load FILE")
+        "The machine has no device state. It has that of a snapshot after: \(NextStep("load", "--tag", "TAG")); "
+          + "or take a file's: \(NextStep("devices", "load", "FILE"))")
     case .unusable(let reason, _):
       throw JobError(
         .conflict,
         "The machine's device state cannot be used: \(reason). It has that of a snapshot again after: "
-          + "snapjob load --tag TAG")
+          + "\(NextStep("load", "--tag", "TAG"))")
     }
   }
 }

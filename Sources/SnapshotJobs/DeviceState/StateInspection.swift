@@ -51,7 +51,7 @@ extension Machine {
         throw JobError(
           .notFound,
           "\(reference) has no device '\(name)' whose fields could be told. See: "
-            + "snapjob devices inspect")
+            + "\(NextStep(["devices", "inspect"] + reference.arguments))")
       }
       let fields = try devices.map { device in
         guard let fields = try contents.fields(of: device) else {

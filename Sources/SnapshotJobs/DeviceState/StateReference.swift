@@ -16,6 +16,14 @@ public enum StateReference: Sendable, Hashable, CustomStringConvertible {
     case .tag(let tag): "snapshot '\(tag)'"
     }
   }
+
+  /// What names it in a command.
+  var arguments: [String] {
+    switch self {
+    case .file(let path): [path]
+    case .tag(let tag): NextStep.option("--tag", tag)
+    }
+  }
 }
 
 extension Machine {
@@ -58,6 +66,7 @@ extension Machine {
 
   /// The node whose snapshot of a tag has device state; the one for device state is looked at first.
   func nodeKeepingState(of tag: String) throws(JobError) -> Node {
+    let files = name == nil ? ["--file"] + nodes.map(\.path) : []
     var isKnown = false
     let first = nodes.filter { $0.name == vmstate }
     for node in first + nodes.filter({ $0.name != vmstate }) {
@@ -72,6 +81,6 @@ extension Machine {
       .notFound,
       isKnown
         ? "The snapshot '\(tag)' is of the disks only; it has no device state"
-        : "Snapshot '\(tag)' does not exist on any node. See: snapjob list")
+        : "Snapshot '\(tag)' does not exist on any node. See: \(NextStep(["list"] + files))")
   }
 }

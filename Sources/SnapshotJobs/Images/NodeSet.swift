@@ -26,7 +26,8 @@ struct NodeSet {
       !nodes.contains(where: { $0.name.description == vmstate })
     {
       throw JobError(
-        .notFound, "vmstate block device '\(vmstate)' does not exist. See: snapjob node list")
+        .notFound,
+        "vmstate block device '\(vmstate)' does not exist. \(machine.nodesAdvice)")
     }
     self.nodes = nodes
   }

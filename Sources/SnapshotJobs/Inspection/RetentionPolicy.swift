@@ -29,7 +29,9 @@ public struct RetentionPolicy: Sendable, Hashable {
     }
     guard keptCount > 0 else {
       throw JobError(
-        .usage, "At least one snapshot has to be kept; to remove all of them: snapjob delete")
+        .usage,
+        "At least one snapshot has to be kept; to remove all of them, name them: "
+          + "\(NextStep("delete", "--tag", "TAG"))")
     }
     match = Glob(pattern)
     self.keptCount = keptCount

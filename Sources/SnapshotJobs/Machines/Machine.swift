@@ -37,10 +37,16 @@ public struct Machine: Sendable, Hashable {
   public func nodes(named names: [String]) throws(JobError) -> [Node] {
     try names.map { name throws(JobError) in
       guard let node = node(name) else {
-        throw JobError(.notFound, "No block device node '\(name)'. See: snapjob node list")
+        throw JobError(.notFound, "No block device node '\(name)'. \(nodesAdvice)")
       }
       return node
     }
+  }
+
+  /// What shows which nodes there are.
+  var nodesAdvice: String {
+    if name == nil { return "There are: " + nodes.map(\.name.description).joined(separator: ", ") }
+    return "See: \(NextStep("node", "list"))"
   }
 
   /// The nodes that a job without a device list covers: all writable ones that are not excluded.

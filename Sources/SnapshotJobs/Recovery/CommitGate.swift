@@ -31,7 +31,7 @@ struct CommitGate {
         throw JobError(
           .inUse,
           "\(member.node): \(member.path) belongs to a commit that is not finished. Try again, or see: "
-            + "snapjob recover")
+            + "\(NextStep("recover"))")
       }
     }
   }
@@ -61,7 +61,8 @@ struct CommitGate {
       if result.ending == .busy || result.ending == .failed, let obstacle { throw obstacle }
     }
     guard let decided = try log.commit(fence.commit), let decision = decided.decision else {
-      throw JobError(.inUse, "\(path): the commit on it is not decided. Try again: snapjob recover")
+      throw JobError(
+        .inUse, "\(path): the commit on it is not decided. Try again: \(NextStep("recover"))")
     }
     try log.makeDecisionsDurable()
     do throws(Qcow2Error) {
@@ -119,7 +120,7 @@ struct CommitGate {
       return JobError(
         .inUse,
         "\(path): a commit over \(fence.memberCount) disks is pending on it (process \(row.workerPID)). To "
-          + "finish it: snapjob recover")
+          + "finish it: \(NextStep("recover"))")
     }
     return nil
   }

@@ -29,10 +29,19 @@ struct CommitReport {
   }
 
   /// What closes the commit whatever the disks are like.
-  private var abandonCommand: String {
+  private var abandonStep: NextStep {
     let target = intent.jobs.first.map { [$0.description, "--abandon"] }
     let file = intent.members.first?.path ?? "FILE"
-    return NextStep(["recover"] + (target ?? ["--abandon", "--file", file])).description
+    return NextStep(["recover"] + (target ?? ["--abandon", "--file", file]))
+  }
+
+  /// What shows the disks' snapshots side by side.
+  private var comparison: NextStep { NextStep(["list", "--file"] + intent.members.map(\.path)) }
+
+  /// What ends a job that waits; empty for a commit without one.
+  private var waiting: String {
+    guard let job = intent.jobs.first?.description else { return "" }
+    return ", or waits for \(NextStep("job", "finalize", job)) or \(NextStep("job", "cancel", job))"
   }
 
   /// Each image with what was done about it.
@@ -75,12 +84,12 @@ struct CommitReport {
         .conflict,
         "The commit was taken back, but not on these disks, which were left alone: "
           + left.joined(separator: "; ")
-          + ". The catalog or a disk was put back from a copy; compare them: snapjob list")
+          + ". The catalog or a disk was put back from a copy; compare them: \(comparison)")
     case .unknown:
       JobError(
         .general,
         "The process ended in the middle of its commit, and the disk has been changed since: whether the job "
-          + "came about is not known. See: snapjob list")
+          + "came about is not known. See: \(comparison)")
     }
   }
 
@@ -91,14 +100,13 @@ struct CommitReport {
     case .busy:
       return JobError(
         .inUse,
-        "\(label) is in the hands of process \(workerPID), which lives: it is at it, or waits for job finalize "
-          + "or job cancel")
+        "\(label) is in the hands of process \(workerPID), which lives: it is at it\(waiting)")
     case .failed:
       let cause = failure ?? JobError(.general, "its state could not be written")
       return JobError(
         cause.kind,
-        "\(label) could not be brought to its end: \(cause.message). When that is mended: snapjob recover"
-      )
+        "\(label) could not be brought to its end: \(cause.message). When that is mended: "
+          + "\(NextStep("recover"))")
     case .waits:
       let waiting = named { if case .waits = $0 { true } else { false } }
       let isForeign = outcomes.contains { outcome in
@@ -107,8 +115,8 @@ struct CommitReport {
       return JobError(
         isForeign ? .conflict : .inUse,
         "\(label) waits for \(waiting.joined(separator: "; ")). It goes on by itself with the next "
-          + "command when the disk is back (snapjob recover); for a disk that never returns: "
-          + abandonCommand)
+          + "command when the disk is back (\(NextStep("recover"))); for a disk that never returns: "
+          + "\(abandonStep)")
     }
   }
 }

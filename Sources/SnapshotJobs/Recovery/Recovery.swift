@@ -220,7 +220,8 @@ public struct Recovery: Sendable {
         jobs: [],
         outcome: "The fence of \(path) is removed; the image is in the state of before."
           + (others > 0
-            ? " The other \(others) of the commit may have the new state: compare them with snapjob list."
+            ? " The other \(others) of the commit may have the new state: to compare them: "
+              + "\(NextStep("list", "--file", path, "FILE"))"
             : ""),
         images: [path], isResolved: true, obstacle: nil)
     } catch {

@@ -135,7 +135,7 @@ struct CrossProcessTests {
     #expect(try !there.store.withdraw(request.number))
     #expect(
       await answer
-        == "process 4711 has begun to finalize job 'a' and is not done. See: snapjob job show a")
+        == "process 4711 has begun to finalize job 'a' and is not done. See: `snapjob job show a`")
     // It may still be answered.
     #expect(try other.openRequests().count == 1)
   }

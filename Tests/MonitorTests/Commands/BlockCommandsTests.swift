@@ -31,7 +31,7 @@ import Testing
     arguments: [
       (
         "disk0", "/b",
-        "Duplicate nodes with node-name='disk0'. Choose another name, or: snapjob -m default node remove disk0",
+        "Duplicate nodes with node-name='disk0'. Choose another name, or: `snapjob -m default node remove disk0`",
         "conflict"
       ),
       ("disk1", "/a", "/a is node 'disk0' of this machine already", "conflict"),
@@ -97,7 +97,7 @@ import Testing
       await house.refusal("blockdev-del", #"{"node-name": "disk0"}"#)
         == QMPError(
           .genericError,
-          "Failed to find node with node-name='disk0'. See: snapjob -m default node list",
+          "Failed to find node with node-name='disk0'. See: `snapjob -m default node list`",
           kind: "notFound"))
   }
 

@@ -94,7 +94,7 @@ import Testing
     arguments: [
       (
         #""exclude": "x""#,
-        "Failed to find node with node-name='x'. See: snapjob -m default node list"
+        "Failed to find node with node-name='x'. See: `snapjob -m default node list`"
       ),
       (
         #""exclude": "disk0", "rename": {"old": "disk0", "new": "disk1"}"#,
@@ -110,7 +110,7 @@ import Testing
       ),
       (
         #""exclude": "disk0", "vmstate": "x""#,
-        "Failed to find node with node-name='x'. See: snapjob -m default node list"
+        "Failed to find node with node-name='x'. See: `snapjob -m default node list`"
       ),
     ])
   func allOrNothing(change: String, desc: String) async throws {

@@ -11,7 +11,7 @@ final class MemoryMachines: MachineStore {
   func machine(named name: String) throws(JobError) -> Machine {
     guard let machine = try machines().first(where: { $0.name == name }) else {
       throw JobError(
-        .notFound, "There is no machine '\(name)'. Add it: snapjob machine add \(name)")
+        .notFound, "There is no machine '\(name)'. Add it: \(NextStep("machine", "add", name))")
     }
     return machine
   }

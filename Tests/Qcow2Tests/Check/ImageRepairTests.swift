@@ -192,7 +192,7 @@ import Testing
     #expect(try image.open(.check).check().leaks > 0)
     let report = try image.open(.repair).repair(.leaks)
     #expect(report.exitCode == 2 && report.leaksFixed == 0)
-    #expect(report.messages.last?.contains("--repair all") == true)
+    #expect(report.remarks.last?.advice == .repair)
     #expect(try image.bytes() == before)
     let mended = try image.open(.repair).repair(.all)
     #expect(mended.exitCode == 0)
@@ -250,7 +250,7 @@ import Testing
     for scope in RepairScope.allCases {
       let report = try image.open(.repair).repair(scope)
       #expect(report.exitCode != 0, "\(Self.lost[way].0)")
-      #expect(report.messages.last?.hasPrefix("Nothing was repaired: ") == true)
+      #expect(report.remarks.last?.text.hasPrefix("Nothing was repaired: ") == true)
       #expect(try image.bytes() == before, "\(Self.lost[way].0)")
     }
   }

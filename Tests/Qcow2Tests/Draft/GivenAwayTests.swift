@@ -79,7 +79,7 @@ import Testing
     }
     #expect(error.code == .corrupt)
     #expect(error.message.contains(text), "\(error)")
-    #expect(error.message.contains("run snapjob check"))
+    #expect(error.advice == .check)
     #expect(try image.bytes() == before)
   }
 

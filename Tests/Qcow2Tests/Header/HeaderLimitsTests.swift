@@ -177,7 +177,7 @@ private struct BadField: Sendable, CustomTestStringConvertible {
     #expect(try image.open(.check).check().exitCode == 0)
     let error = try #require(throws: Qcow2Error.self) { _ = try image.open(.change) }
     #expect(error.code == .corrupt)
-    #expect(error.message.contains("snapjob check --repair all"))
+    #expect(error.advice == .repair)
     _ = try image.open(.repair)
   }
 

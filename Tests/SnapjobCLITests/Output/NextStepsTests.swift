@@ -18,30 +18,38 @@ import Testing
   @Test(
     "a step is about what the command line was about",
     arguments: [
-      ([], "See: snapjob node list", "See: snapjob node list"),
-      (["-m", "web01"], "See: snapjob node list", "See: snapjob -m web01 node list"),
-      (["-m", "default"], "See: snapjob list", "See: snapjob list"),
+      ([], "See: `snapjob node list`", "See: snapjob node list"),
+      (["-m", "web01"], "See: `snapjob node list`", "See: snapjob -m web01 node list"),
+      (["-m", "default"], "See: `snapjob list`", "See: snapjob list"),
       (
-        ["--catalog", "c d", "-m", "w"], "Next: snapjob job finalize a, or: snapjob save --tag T.",
+        ["--catalog", "c d", "-m", "w"],
+        "Next: `snapjob job finalize a`, or: `snapjob save --tag T`.",
         "Next: snapjob --catalog '/work dir/c d' job finalize a, or: snapjob --catalog '/work dir/c d' -m w "
           + "save --tag T."
       ),
       (
-        ["--connect", "unix:/s"], "To load it: snapjob load --tag t",
+        ["--connect", "unix:/s"], "To load it: `snapjob load --tag t`",
         "To load it: snapjob --connect unix:/s load --tag t"
       ),
       (
-        ["--catalog", "/c"], "run snapjob recover), and `snapjob recover` finishes it",
-        "run snapjob --catalog /c recover), and `snapjob --catalog /c recover` finishes it"
+        ["--catalog", "/c"],
+        "run `snapjob recover`), and `snapjob --catalog CATALOG recover` finishes it",
+        "run snapjob --catalog /c recover), and snapjob --catalog CATALOG recover finishes it"
       ),
       (
         ["-m", "web01"], "It is snapjob's own; snapjob runs no programs. snapjob is shutting down",
         "It is snapjob's own; snapjob runs no programs. snapjob is shutting down"
       ),
-      (["-m", "web01"], "snapjob -m other list", "snapjob -m other list"),
-      (["-m", "web01"], "snapjob", "snapjob"),
-      (["-m", "web01"], "notsnapjob list", "notsnapjob list"),
-      (["-m", "web01"], "my-snapjob list", "my-snapjob list"),
+      (["-m", "web01"], "`snapjob -m other list`", "snapjob -m other list"),
+      (["-m", "web01"], "snapjob list", "snapjob list"),
+      (["-m", "web01"], "`snapjob unknown`, `snapjob list", "`snapjob unknown`, `snapjob list"),
+      (["-m", "w"], "`snapjob node add NODE /f`", "snapjob -m w node add NODE /f"),
+      (["-m", "w"], "`snapjob bitmap clear /f b`", "snapjob bitmap clear /f b"),
+      (["-m", "w"], "`snapjob check /f --repair all`", "snapjob check /f --repair all"),
+      (
+        ["--connect", "unix:/s"], "`snapjob list --file /f`, `snapjob check /f`",
+        "snapjob list --file /f, snapjob --connect unix:/s check /f"
+      ),
     ] as [([String], String, String)])
   func spelled(options: [String], message: String, expected: String) throws {
     let steps = try Self.steps(options)
@@ -52,16 +60,16 @@ import Testing
   @Test(
     "whichever machine the environment names, the one that is meant is",
     arguments: [
-      ([], "web01", "snapjob list", "snapjob -m web01 list"),
-      (["-m", "default"], "web01", "snapjob list", "snapjob -m default list"),
-      (["-m", "default"], "web01", "snapjob -m default list", "snapjob -m default list"),
-      (["-m", "default"], "", "snapjob -m default list", "snapjob list"),
-      ([], "", "snapjob -m default list", "snapjob list"),
-      (["-m", "db"], "web01", "snapjob -m default list", "snapjob -m default list"),
-      (["-m", "db"], "web01", "snapjob list --file /x", "snapjob list --file /x"),
-      (["--connect", "unix:/s"], "web01", "snapjob list", "snapjob --connect unix:/s list"),
+      ([], "web01", "`snapjob list`", "snapjob -m web01 list"),
+      (["-m", "default"], "web01", "`snapjob list`", "snapjob -m default list"),
+      (["-m", "default"], "web01", "`snapjob -m default list`", "snapjob -m default list"),
+      (["-m", "default"], "", "`snapjob -m default list`", "snapjob list"),
+      ([], "", "`snapjob -m default list`", "snapjob list"),
+      (["-m", "db"], "web01", "`snapjob -m default list`", "snapjob -m default list"),
+      (["-m", "db"], "web01", "`snapjob list --file /x`", "snapjob list --file /x"),
+      (["--connect", "unix:/s"], "web01", "`snapjob list`", "snapjob --connect unix:/s list"),
       (
-        ["--connect", "unix:/s", "-m", "db"], "", "snapjob list",
+        ["--connect", "unix:/s", "-m", "db"], "", "`snapjob list`",
         "snapjob --connect unix:/s -m db list"
       ),
     ] as [([String], String, String, String)])
@@ -75,16 +83,16 @@ import Testing
   @Test(
     "images stand for the machine where the command takes them",
     arguments: [
-      ("See: snapjob list", "See: snapjob list --file /w/a.qcow2 '/w/b c'"),
-      ("run snapjob check", "run snapjob check /w/a.qcow2 '/w/b c'"),
-      ("snapjob list --file /x", "snapjob list --file /x"),
-      ("snapjob load --tag t --file /x", "snapjob load --tag t --file /x"),
+      ("See: `snapjob list`", "See: snapjob list --file /w/a.qcow2 '/w/b c'"),
+      ("run `snapjob check`", "run snapjob check /w/a.qcow2 '/w/b c'"),
+      ("`snapjob list --file /x`", "snapjob list --file /x"),
+      ("`snapjob load --tag t --file /x`", "snapjob load --tag t --file /x"),
       (
-        "snapjob list, or: snapjob list --file /x",
+        "`snapjob list`, or: `snapjob list --file /x`",
         "snapjob list --file /w/a.qcow2 '/w/b c', or: snapjob list --file /x"
       ),
-      ("snapjob job finalize j", "snapjob job finalize j"),
-      ("snapjob node add NODE FILE", "snapjob node add NODE FILE"),
+      ("`snapjob job finalize j`", "snapjob job finalize j"),
+      ("`snapjob node add NODE FILE`", "snapjob node add NODE FILE"),
     ])
   func files(message: String, expected: String) throws {
     let steps = try Self.steps([], files: ["/w/a.qcow2", "/w/b c"], machine: "web01")
@@ -93,16 +101,16 @@ import Testing
 
   @Test("a message about another machine names that one") func about() throws {
     let steps = try Self.steps(["-m", "web01"])
-    #expect(steps.about("db").spelled(in: "snapjob list") == "snapjob -m db list")
-    #expect(steps.about("default").spelled(in: "snapjob list") == "snapjob list")
-    #expect(steps.about(nil).spelled(in: "snapjob list") == "snapjob -m web01 list")
+    #expect(steps.about("db").spelled(in: "`snapjob list`") == "snapjob -m db list")
+    #expect(steps.about("default").spelled(in: "`snapjob list`") == "snapjob list")
+    #expect(steps.about(nil).spelled(in: "`snapjob list`") == "snapjob -m web01 list")
     let ambient = try Self.steps([], machine: "web01")
-    #expect(ambient.about("default").spelled(in: "snapjob list") == "snapjob -m default list")
+    #expect(ambient.about("default").spelled(in: "`snapjob list`") == "snapjob -m default list")
   }
 
   @Test("a message about one image names that one") func image() throws {
     let steps = try Self.steps(["-m", "web01"])
-    let repair = "snapjob check --repair all"
+    let repair = "`snapjob check --repair all`"
     #expect(
       steps.about(image: "disk0").spelled(in: repair)
         == "snapjob -m web01 check disk0 --repair all")
@@ -110,20 +118,28 @@ import Testing
       steps.about(image: "/a b").spelled(in: repair) == "snapjob check '/a b' --repair all")
   }
 
-  @Test(
-    "what a message quotes stays as it is",
-    arguments: [
-      "Snapshot 'snapjob load x' does not exist", "Loaded \"my snapjob list\" on 1 disk",
-      "'a snapjob list', \"b snapjob list\"",
-    ])
-  func quoted(message: String) throws {
-    #expect(try Self.steps(["-m", "web01"]).spelled(in: message) == message)
+  @Test("a bitmap of an image is named by the image") func bitmap() throws {
+    let steps = try Self.steps(["-m", "web01"]).about(image: "/a b")
+    #expect(
+      steps.spelled(in: "`snapjob bitmap repair a daily`") == "snapjob bitmap repair '/a b' daily")
   }
 
-  @Test("an apostrophe does not begin a quotation") func apostrophe() throws {
+  @Test("a reply's sentences are spelled, each for its machine or image, and nothing else is")
+  func replies() throws {
+    let steps = try Self.steps(["-m", "web01"])
+    let hint: QMPValue = "see `snapjob list`"
+    let reply: QMPValue = [
+      ["machine": "db", "error": hint, "tag": hint, "result": ["remarks": [hint]]],
+      ["machine": .null, "error": hint], ["target": "/f", "result": ["messages": [hint]]],
+    ]
+    let db: QMPValue = "see snapjob -m db list"
     #expect(
-      try Self.steps(["-m", "w"]).spelled(in: "The job's end: snapjob list, the others' too")
-        == "The job's end: snapjob -m w list, the others' too")
+      steps.spelled(in: reply)
+        == [
+          ["machine": "db", "error": db, "tag": hint, "result": ["remarks": [db]]],
+          ["machine": .null, "error": "see snapjob -m web01 list"],
+          ["target": "/f", "result": ["messages": ["see snapjob list --file /f"]]],
+        ])
   }
 
   @Test("each command of the program can be recommended") func commands() {

@@ -58,7 +58,11 @@ import Testing
   @Test func `what is not there is not found, and said`() throws {
     try QemuImg.createSnapshot("disk-only", in: disks[0].path)
     let cases: [(StateReference, String?, String)] = [
-      (.tag("none"), nil, "Snapshot 'none' does not exist on any node. See: snapjob list"),
+      (
+        .tag("none"), nil,
+        "Snapshot 'none' does not exist on any node. See: "
+          + "`snapjob list --file \(disks.map(\.path).joined(separator: " "))`"
+      ),
       (
         .tag("disk-only"), nil,
         "The snapshot 'disk-only' is of the disks only; it has no device state"

@@ -43,11 +43,11 @@ import Testing
       nowhere
         == JobError(
           .notFound,
-          "Snapshot 'x' does not exist on disk0, disk1. See: snapjob list --file "
-            + "\(nodes[0].path) \(nodes[1].path)"))
+          "Snapshot 'x' does not exist on disk0, disk1. See: `snapjob list --file "
+            + "\(nodes[0].path) \(nodes[1].path)`"))
     let stored = Machine(name: "web01", nodes: nodes)
     let absent = #expect(throws: JobError.self) { try stored.differences(from: "x", to: nil) }
-    #expect(absent?.message.hasSuffix("See: snapjob -m web01 list") == true)
+    #expect(absent?.message.hasSuffix("See: `snapjob -m web01 list`") == true)
     let unknown = #expect(throws: JobError.self) {
       try machine.differences(from: "a", to: nil, on: ["disk7"])
     }

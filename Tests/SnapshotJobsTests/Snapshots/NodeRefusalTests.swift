@@ -29,7 +29,8 @@ import Testing
     for var request in requests {
       request.devices.append("disk9")
       let error = try await bench.fail(request, on: nodes)
-      #expect(error == JobError(.notFound, "No block device node 'disk9'. See: snapjob node list"))
+      #expect(
+        error == JobError(.notFound, "No block device node 'disk9'. There are: disk0, disk1"))
     }
   }
 
@@ -59,7 +60,7 @@ import Testing
       #expect(
         error
           == JobError(
-            .notFound, "vmstate block device 'disk1' does not exist. See: snapjob node list"))
+            .notFound, "vmstate block device 'disk1' does not exist. There are: disk0, disk1"))
     }
   }
 

@@ -76,7 +76,7 @@ import Testing
     #expect(
       error.message
         == "Snapshot 't' does not exist in one or more devices (missing in disk1). "
-        + "To load it on the others: snapjob load --tag t --file \(nodes[0].path)")
+        + "To load it on the others: `snapjob load --tag t --file \(nodes[0].path)`")
   }
 
   @Test func `a tag that no node has is not found for load`() async throws {
