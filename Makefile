@@ -16,7 +16,7 @@ export SWIFT JOBS
 
 BUILD_PACKAGES = libsqlite3-dev libqcow-dev zlib1g-dev libzstd-dev pkg-config
 TEST_PACKAGES = qemu-utils qemu-system-x86 jq python3 python3-venv socat btrfs-progs xfsprogs faketime \
-  ansible-core
+  sqlite3 ansible-core
 
 RELEASE = .build/release
 # Tests that wait for other programs block their thread: started all at once, they would leave none

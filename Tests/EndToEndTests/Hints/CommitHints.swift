@@ -119,22 +119,25 @@ enum CommitHints {
     HintScenario(
       "a job that was left by its process is settled", "JobFollower.swift: recover"
     ) { stage in
-      // It waits for a machine that is busy; both signals are there before it goes on. Now and then the first one has
-      // ended it before the second one is seen.
-      try stage.webDone("save", "--tag", "held", "--no-auto-finalize", "--job-id", "j1")
+      // A disk with enough of tables to be met at work. Both signals are there before it goes on; if the first one
+      // has ended it before the second one is seen, it is tried again.
+      let disk = stage.path("big.qcow2")
+      try Command.run(
+        "qemu-img", ["create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", disk, "16G"])
+      try stage.done("machine", "add", "web02", "--disk", "disk0=\(disk)")
       let interrupted = try stage.shell(
         """
         for attempt in $(seq 20); do
-          snapjob --catalog '\(stage.catalog)' -m web01 --wait-lock 60 save --tag x 2> said & p=$!
-          until grep -q waiting said; do sleep 0.05; done
+          : > said; snapjob --catalog '\(stage.catalog)' -m web02 -v save --tag x > id 2> said & p=$!
+          until grep -q running said; do sleep 0.01; done
           kill -STOP $p; kill -TERM $p; kill -HUP $p; kill -CONT $p; wait $p
           if grep 'second signal' said; then break; fi
         done
         """)
-      try stage.follow("recover", in: interrupted)
-      try stage.done("job", "finalize", "j1")
-      try stage.waitForJobs()
-      #expect(try stage.tags() == [["t", "held"], ["t", "held"]])
+      let job = interrupted.text.split(separator: " ").first { $0.hasPrefix("save-") } ?? ""
+      #expect(try stage.follow("recover", in: interrupted).text.contains(job))
+      #expect(try stage.job(String(job))["status"]?.string == "concluded")
+      #expect(try QemuImg.snapshotNames(disk).isEmpty)
     },
   ]
 }

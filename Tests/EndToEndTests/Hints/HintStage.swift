@@ -221,9 +221,14 @@ extension HintStage {
   func breakCatalog(_ what: String) throws {
     try Command.run(
       "sqlite3",
-      [catalog, "CREATE TRIGGER no BEFORE \(what) BEGIN SELECT RAISE(ABORT, 'no'); END"])
+      [
+        "-cmd", ".timeout 10000", catalog,
+        "CREATE TRIGGER no BEFORE \(what) BEGIN SELECT RAISE(ABORT, 'no'); END",
+      ])
   }
 
   /// Takes back ``breakCatalog(_:)``.
-  func mendCatalog() throws { try Command.run("sqlite3", [catalog, "DROP TRIGGER no"]) }
+  func mendCatalog() throws {
+    try Command.run("sqlite3", ["-cmd", ".timeout 10000", catalog, "DROP TRIGGER no"])
+  }
 }
