@@ -97,7 +97,7 @@ public func getcwd() -> String? {
   guard let name = Glibc.getcwd(nil, 0) else { return nil }
   defer { free(name) }
   let directory = String(fileName: name)
-  guard directory.hasPrefix("/") else {
+  guard directory.isAbsolutePath else {
     errno = ENOENT
     return nil
   }
@@ -115,8 +115,8 @@ public func processEnvironment() -> [String: String] {
   var entry = environ
   while let variable = entry.pointee {
     let line = String(fileName: variable)
-    if let equals = line.firstIndex(of: "=") {
-      result[String(line[..<equals])] = String(line[line.index(after: equals)...])
+    if let equals = line.utf8.firstIndex(of: UInt8(ascii: "=")) {
+      result[String(line[..<equals])] = String(line[line.utf8.index(after: equals)...])
     }
     entry += 1
   }

@@ -1,4 +1,5 @@
 import Dispatch
+import FileNames
 import FoundationEssentials
 import Glibc
 import QMP

@@ -26,10 +26,10 @@ extension Catalog {
     }
     if let path = variable("SNAPJOB_CATALOG") { return path }
     if uid == 0 { return "/var/lib/snapjob/catalog.sqlite" }
-    if let state = variable("XDG_STATE_HOME"), state.hasPrefix("/") {
+    if let state = variable("XDG_STATE_HOME"), state.isAbsolutePath {
       return state + "/snapjob/catalog.sqlite"
     }
-    guard let home = variable("HOME") ?? homeDirectory(of: uid), home.hasPrefix("/") else {
+    guard let home = variable("HOME") ?? homeDirectory(of: uid), home.isAbsolutePath else {
       throw JobError(
         .usage, "User \(uid) has no home directory for a catalog. Choose one with --catalog PATH")
     }

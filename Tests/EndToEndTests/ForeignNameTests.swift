@@ -114,6 +114,43 @@ import Testing
     #expect(result.standardError.contains(#"dir\xff/nod\xff.qcow2"#))
   }
 
+  @Test
+  func
+    `names that people or Swift may take for one are two, and a slash is one whatever follows it`()
+    throws
+  {
+    let result = try program.shell(
+      """
+      m=$(printf '\\314\\201'); a=$(printf 'caf\\303\\251.qcow2'); b="cafe$m.qcow2"
+      for disk in "$a" "$b" p q "${m}x.qcow2"; do qemu-img create -q -f qcow2 "$disk" 1M; done
+      snapjob save -q --tag root --file "/${m}x.qcow2" > id; echo "root $?"
+      qemu-img snapshot -l "${m}x.qcow2" | grep -c root
+      snapjob machine add m --disk "n1=${m}x.qcow2" -q && snapjob -m m save -q --tag marked > id; echo "marked $?"
+      snapjob machine add both --disk "n1=$a" --disk "n2=$b" -q; echo "both $?"
+      snapjob -m both machine show both --json | grep -c n2
+      printf 'machine: both\\ndisks: {n1: "%s"}\\njobs:\\n  - snapshot-save: {tag: f}\\n' "$b" > j.yaml
+      snapjob run j.yaml > id; echo "job file $?"; qemu-img snapshot -l "$a" | grep -c ' f '
+      SNAPJOB_STOP_AT=before-publish snapjob save --tag one --file "$a" p > id
+      SNAPJOB_CATALOG=$PWD/c2.sqlite SNAPJOB_STOP_AT=before-publish snapjob save --tag two --file "$b" q > id
+      snapjob recover --abandon --file "$b" > id; echo "abandoned $?"
+      qemu-img check -q "$b"; echo "$?"; snapjob recover > id; echo "recovered $?"
+      """)
+    #expect(
+      result.text == """
+        root 4
+        0
+        marked 0
+        both 0
+        1
+        job file 9
+        0
+        abandoned 0
+        0
+        recovered 0
+
+        """, "\(result.standardError)")
+  }
+
   @Test func `a server's clients name files by their bytes`() throws {
     let (server, client) = try program.serve()
     defer { server.send(signal: SIGTERM) }

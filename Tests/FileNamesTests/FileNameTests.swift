@@ -40,6 +40,22 @@ struct FileNameTests {
     }
   }
 
+  @Test("Paths are looked at byte by byte")
+  func paths() {
+    let mark = "\u{301}"
+    #expect("/\(mark)x".isAbsolutePath && !"\(mark)/x".isAbsolutePath && !"".isAbsolutePath)
+    #expect("/\(mark)x/./y//z/..".absolutePath(in: "/d") == "/\(mark)x/y/z/..")
+    #expect(Array("\(mark)x".absolutePath(in: "/d").utf8) == Array("/d/\(mark)x".utf8))
+    #expect("/a/\(mark)x".pathNames.count == 2)
+    #expect(
+      "/a/\(mark)x".pathParts.directory == "/a" && "/x".pathParts == ("/", "x")
+        && "x".pathParts == (".", "x"))
+    #expect("caf\u{e9}" == "cafe\(mark)" && !"caf\u{e9}".isSamePath(as: "cafe\(mark)"))
+    #expect(
+      "/a/\(mark)x".isPath(below: "/a") && "/a/b".isPath(below: "/") && !"/ab".isPath(below: "/a"))
+    #expect(!"/cafe\(mark)/x".isPath(below: "/caf\u{e9}") && !"/a".isPath(below: "/a"))
+  }
+
   @Test("Bytes are shown as a shell writes them")
   func shown() {
     #expect(String(fileName: [0x64, 0xFF, 0x2E]).printedFileNames == #"d\xff."#)

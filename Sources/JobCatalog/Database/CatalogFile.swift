@@ -25,14 +25,14 @@ struct CatalogFile {
     guard !given.isEmpty, !given.hasSuffix("/"), !given.utf8.contains(0) else {
       throw JobError(.usage, "'\(given)' is no path of a file. Choose one with --catalog PATH")
     }
-    let current = given.hasPrefix("/") ? "" : getcwd()
+    let current = given.isAbsolutePath ? "" : getcwd()
     guard let current else {
       throw JobError(
         .notFound,
         "the catalog '\(given)' cannot be found: the working directory cannot be told. Was it removed? Name it "
           + "from '/' on")
     }
-    let absolute = given.hasPrefix("/") ? given : current + "/" + given
+    let absolute = given.isAbsolutePath ? given : current + "/" + given
     var failure = CatalogFailure(path: absolute, busyTimeout: busyTimeout)
     let parts = Self.split(absolute)
     try CatalogOwner.checkDirectory(Self.nearest(parts.directory), failure)
@@ -64,9 +64,7 @@ struct CatalogFile {
 
   /// Directory and name of a path.
   static func split(_ path: String) -> (directory: String, name: String) {
-    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-    let directory = path[..<slash]
-    return (directory.isEmpty ? "/" : String(directory), String(path[path.index(after: slash)...]))
+    path.pathParts
   }
 
   /// The nearest directory on the way to a path that is there already.

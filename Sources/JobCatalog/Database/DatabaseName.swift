@@ -5,6 +5,7 @@ enum DatabaseName {
   /// A path as SQLite opens it: as it is, or as a URI if it is no UTF-8, because a URI can spell each byte.
   ///
   /// - Parameter path: absolute.
+  /// - Returns: what `sqlite3_open_v2` gets.
   static func of(_ path: String) -> String {
     guard path.hasBytesOfFileNames else { return path }
     return "file://"

@@ -107,13 +107,13 @@ private struct BackupTarget {
     }
   }
 
-  /// What keeps the copy from being made, as what is to become of the file.
   private static func reading(_ path: String) throws(POSIXError) -> FileHandle {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   }
 
+  /// What keeps the copy from being made, as what is to become of the file.
   private static func failure(_ error: any Error, _ path: String) -> JobError {
     guard let error = error as? JobError else {
       return JobError(

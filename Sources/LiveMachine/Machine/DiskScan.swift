@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 
@@ -74,10 +75,10 @@ extension LiveDisk {
   private static func path(_ inserted: QMPValue) -> String? {
     let name = inserted["image"]?["filename"]?.asText ?? inserted.text("file")
     if name.contains("\u{FFFD}") { return nil }
-    if name.hasPrefix("/") { return name }
+    if name.isAbsolutePath { return String(fileName: name.utf8) }
     guard name.hasPrefix("json:"), let options = try? QMPValue(parsing: String(name.dropFirst(5)))
     else { return nil }
     let file = options["file"]?["filename"]?.asText ?? options["filename"]?.asText
-    return file.flatMap { $0.hasPrefix("/") ? $0 : nil }
+    return file.flatMap { $0.isAbsolutePath ? String(fileName: $0.utf8) : nil }
   }
 }

@@ -56,7 +56,7 @@ struct LiveDisk: Sendable, Hashable {
   /// Whether the disk is this file, by whatever path.
   func isFile(_ other: String) -> Bool {
     guard let path else { return false }
-    if path == other { return true }
+    if path.isSamePath(as: other) { return true }
     guard let own = Self.identity(path), let theirs = Self.identity(other) else { return false }
     return own == theirs
   }

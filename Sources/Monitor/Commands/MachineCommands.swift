@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 import SnapshotJobs
@@ -53,7 +54,8 @@ extension CommandTable {
       var nodes = try context.newNodes(try arguments.objects("disks"))
       if let monitor {
         nodes += try await context.services.live.disks(at: monitor).filter { found in
-          !found.isExcluded && !nodes.contains { $0.path == found.path || $0.name == found.name }
+          !found.isExcluded
+            && !nodes.contains { $0.path.isSamePath(as: found.path) || $0.name == found.name }
         }
       }
       let machines = context.services.machines

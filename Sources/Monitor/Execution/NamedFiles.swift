@@ -23,7 +23,7 @@ struct NamedFiles: Sendable, Hashable {
   func admit(_ path: String) throws(JobError) -> String {
     guard let directories else { return path }
     if let real = RealPath.ofFile(path),
-      directories.contains(where: { $0 == "/" || real.hasPrefix($0 + "/") })
+      directories.contains(where: real.isPath(below:))
     {
       try Self.requireFixed(real)
       return real
@@ -41,7 +41,7 @@ extension NamedFiles {
   /// - Parameter path: without symbolic links.
   /// - Throws: `JobError` that names the directory: permission, or not found if it has gone.
   private static func requireFixed(_ path: String) throws(JobError) {
-    let names = path.split(separator: "/").dropLast()
+    let names = path.pathNames.dropLast()
     let directories = names.indices.map { "/" + names[...$0].joined(separator: "/") }
     for (index, directory) in (["/"] + directories).enumerated() {
       var status = stat()

@@ -11,8 +11,7 @@ public enum ImagePath {
   /// - Throws: `JobError` (not found) for a relative path if the process's working directory cannot be told,
   ///   because it was removed, say.
   public static func absolute(_ path: String) throws(JobError) -> String {
-    let whole = path.hasPrefix("/") ? path : try workingDirectory(for: path) + "/" + path
-    return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    path.absolutePath(in: path.isAbsolutePath ? "/" : try workingDirectory(for: path))
   }
 
   private static func workingDirectory(for path: String) throws(JobError) -> String {

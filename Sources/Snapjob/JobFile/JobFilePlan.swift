@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import Monitor
 public import QMP
@@ -135,7 +136,7 @@ private struct MachineState {
     var registrations: [JobFilePlan.Registration] = []
     for disk in machine.disks {
       if let known = disks.first(where: { $0.node == disk.node }) {
-        guard known.file == disk.file else {
+        guard known.file.isSamePath(as: disk.file) else {
           throw LineError(
             disk.line,
             "node '\(disk.node)' of \(name) is \(known.file), not \(disk.file). To change it: "
@@ -143,7 +144,7 @@ private struct MachineState {
         }
         continue
       }
-      if let known = disks.first(where: { $0.file == disk.file }) {
+      if let known = disks.first(where: { $0.file.isSamePath(as: disk.file) }) {
         throw LineError(
           disk.line, "\(disk.file) is node '\(known.node)' of \(name) already. Use that name")
       }

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import Monitor
 import QMP
@@ -92,7 +93,8 @@ struct JobFileReader {
         throw LineError(entry.line, "\(error.message). Choose another name")
       }
       let written = try entry.value.text("the file of node '\(entry.key)'")
-      let path = try placeholders.expand(written, machine: machine, line: entry.value.line)
+      let text = try placeholders.expand(written, machine: machine, line: entry.value.line)
+      let path = String(fileName: text.utf8)
       if path.isEmpty { throw LineError(entry.line, "node '\(entry.key)' needs a file") }
       let file: String
       do throws(JobError) {
@@ -100,7 +102,7 @@ struct JobFileReader {
       } catch {
         throw LineError(entry.line, error.message)
       }
-      if let other = disks.first(where: { $0.file == file }) {
+      if let other = disks.first(where: { $0.file.isSamePath(as: file) }) {
         throw LineError(entry.line, "\(file) is node '\(other.node)' already. Leave one out")
       }
       disks.append(JobFile.Disk(node: entry.key, file: file, line: entry.line))

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 
@@ -41,7 +42,8 @@ struct Disks: Sendable, Hashable {
     devices = chosen
     if let vmstate {
       let path = try session.host.absolute(vmstate)
-      let named = options.files.isEmpty ? nil : nodes.first { $0.text("filename") == path }
+      let named =
+        options.files.isEmpty ? nil : nodes.first { $0.text("filename").isSamePath(as: path) }
       self.vmstate = named?.text("node-name") ?? vmstate
     } else {
       let own = machine["vmstate-node"]?.asText

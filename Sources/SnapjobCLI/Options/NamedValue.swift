@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 
 /// An argument `NAME=VALUE`.
 struct NamedValue: ExpressibleByArgument, Sendable, Hashable {
@@ -8,9 +9,9 @@ struct NamedValue: ExpressibleByArgument, Sendable, Hashable {
   let value: String
 
   init?(argument: String) {
-    guard let equals = argument.firstIndex(of: "=") else { return nil }
+    guard let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")) else { return nil }
     name = String(argument[..<equals])
-    value = String(argument[argument.index(after: equals)...])
+    value = String(argument[argument.utf8.index(after: equals)...])
     if name.isEmpty || value.isEmpty { return nil }
   }
 }

@@ -1,3 +1,4 @@
+import FileNames
 import QMP
 
 /// The global options as they hold for one run: command line, then environment, then defaults.
@@ -79,8 +80,8 @@ struct Settings: Sendable, Hashable {
   ) throws(CommandFailure) -> String {
     if userID == 0 { return "/var/lib/snapjob/catalog.sqlite" }
     // The XDG specification has relative paths ignored.
-    if let state, state.hasPrefix("/") { return state + "/snapjob/catalog.sqlite" }
-    guard let home, home.hasPrefix("/") else {
+    if let state, state.isAbsolutePath { return state + "/snapjob/catalog.sqlite" }
+    guard let home, home.isAbsolutePath else {
       throw CommandFailure(
         .catalog, "HOME is not set, so there is no place for the catalog. Name one: --catalog PATH")
     }

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 
@@ -58,7 +59,7 @@ struct NextSteps: Sendable, Hashable {
   /// The same for a message about one image, by its path or as a node of the machine.
   func about(image: String) -> NextSteps {
     var steps = self
-    if image.hasPrefix("/") { steps.machine = nil }
+    if image.isAbsolutePath { steps.machine = nil }
     steps.files = [image]
     return steps
   }
@@ -123,7 +124,7 @@ struct NextSteps: Sendable, Hashable {
       words += option + files
     }
     var arguments = Array(step.words.dropFirst())
-    if command == "bitmap", arguments.count > 1, let file = files.first, file.hasPrefix("/") {
+    if command == "bitmap", arguments.count > 1, let file = files.first, file.isAbsolutePath {
       // The node is the one that the file has been made for this command line.
       arguments[1] = file
     }
@@ -133,8 +134,8 @@ struct NextSteps: Sendable, Hashable {
   /// Whether a command's images are among its words, so that no machine is meant.
   private func namesFiles(_ words: [String]) -> Bool {
     switch words[0] {
-    case "check", "verify": words.dropFirst().contains { $0.hasPrefix("/") }
-    case "bitmap": words.count > 2 && words[2].hasPrefix("/")
+    case "check", "verify": words.dropFirst().contains { $0.isAbsolutePath }
+    case "bitmap": words.count > 2 && words[2].isAbsolutePath
     default: words.contains("--file")
     }
   }

@@ -22,7 +22,7 @@ struct ServiceManager: Sendable {
 
   /// Tells that the service is ready. Where nobody asked, or listens any more, nothing happens.
   func notifyReady() {
-    guard let name = environment["NOTIFY_SOCKET"], name.hasPrefix("/") || name.hasPrefix("@") else {
+    guard let name = environment["NOTIFY_SOCKET"], name.isAbsolutePath || name.hasPrefix("@") else {
       return
     }
     var address = sockaddr_un()

@@ -70,9 +70,7 @@ struct Host: Sendable {
   ///
   /// - Throws: `QMPError` for a relative path if the current directory cannot be told.
   func absolute(_ path: String) throws(QMPError) -> String {
-    let whole = path.hasPrefix("/") ? path : try currentDirectory.get() + "/" + path
-    let parts = whole.split(separator: "/").filter { $0 != "." }
-    return "/" + parts.joined(separator: "/")
+    path.absolutePath(in: path.isAbsolutePath ? "/" : try currentDirectory.get())
   }
 
   /// Whether something of this name exists, a dangling symbolic link included.

@@ -1,3 +1,4 @@
+import FileNames
 internal import Jobs
 internal import Qcow2
 
@@ -179,14 +180,14 @@ extension Image {
     let fitting = notes.notes.filter {
       $0.file == nil && $0.snapshot?.position(in: snapshots) != nil
     }
-    if let note = fitting.first(where: { $0.path == path })
-      ?? notes.notes.first(where: { $0.path == path && $0.file != nil })
+    if let note = fitting.first(where: { $0.path.isSamePath(as: path) })
+      ?? notes.notes.first(where: { $0.path.isSamePath(as: path) && $0.file != nil })
     {
       return .about(note)
     }
     if notes.pathsWithoutState.contains(path) { return .nothing }
     if let note = fitting.first(where: { $0.path.fileName == path.fileName }) ?? fitting.first
-      ?? notes.notes.first(where: { $0.path == path })
+      ?? notes.notes.first(where: { $0.path.isSamePath(as: path) })
       ?? notes.notes.first(where: { $0.file == nil })
     {
       return .about(note)

@@ -1,3 +1,4 @@
+import FileNames
 private import FoundationEssentials
 public import Jobs
 public import Qcow2
@@ -196,7 +197,7 @@ public struct Recovery: Sendable {
   ///   as it was then.
   public func abandon(path: String) throws(JobError) -> Finding {
     let row = try log.unsettledCommits().first { row in
-      row.intent.members.contains { $0.path == path }
+      row.intent.members.contains { $0.path.isSamePath(as: path) }
     }
     if let row, let finding = try finish(row, dryRun: false, abandons: row.intent.jobs.isEmpty) {
       guard finding.isResolved else { throw finding.obstacle ?? JobError(.inUse, finding.outcome) }
