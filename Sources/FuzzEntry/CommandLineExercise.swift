@@ -21,7 +21,7 @@ struct CommandLineExercise {
     (ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp") + "/snapjob-fuzz-run-\(getpid())"
   private static let path = directory + "/job.yaml"
   private static let hasImages: Bool = {
-    mkdir(directory, 0o700)
+    _ = mkdir(directory, 0o700)
     return ["a", "b"].allSatisfy { name in
       (try? Image.create("\(directory)/\(name).qcow2", CreateOptions(size: 1 << 20))) != nil
     }
