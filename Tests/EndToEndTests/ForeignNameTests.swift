@@ -132,6 +132,7 @@ import Testing
       snapjob run j.yaml > id; echo "job file $?"; qemu-img snapshot -l "$a" | grep -c ' f '
       SNAPJOB_STOP_AT=before-publish snapjob save --tag one --file "$a" p > id
       SNAPJOB_CATALOG=$PWD/c2.sqlite SNAPJOB_STOP_AT=before-publish snapjob save --tag two --file "$b" q > id
+      qemu-img info "$b" 2>&1 | grep -o 'snapjob commit pending'
       snapjob recover --abandon --file "$b" > id; echo "abandoned $?"
       qemu-img check -q "$b"; echo "$?"; snapjob recover > id; echo "recovered $?"
       """)
@@ -144,6 +145,7 @@ import Testing
         1
         job file 9
         0
+        snapjob commit pending
         abandoned 0
         0
         recovered 0
