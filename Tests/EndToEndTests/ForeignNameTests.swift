@@ -130,8 +130,8 @@ import Testing
       snapjob -m both machine show both --json | grep -c n2
       printf 'machine: both\\ndisks: {n1: "%s"}\\njobs:\\n  - snapshot-save: {tag: f}\\n' "$b" > j.yaml
       snapjob run j.yaml > id; echo "job file $?"; qemu-img snapshot -l "$a" | grep -c ' f '
-      SNAPJOB_STOP_AT=before-publish snapjob save --tag one --file "$a" p > id
-      SNAPJOB_CATALOG=$PWD/c2.sqlite SNAPJOB_STOP_AT=before-publish snapjob save --tag two --file "$b" q > id
+      SNAPJOB_STOP_AT=after-record snapjob save --tag one --file "$a" p > id
+      SNAPJOB_CATALOG=$PWD/c2.sqlite SNAPJOB_STOP_AT=after-record snapjob save --tag two --file "$b" q > id
       qemu-img info "$b" 2>&1 | grep -o 'snapjob commit pending'
       snapjob recover --abandon --file "$b" > id; echo "abandoned $?"
       qemu-img check -q "$b"; echo "$?"; snapjob recover > id; echo "recovered $?"
