@@ -18,7 +18,8 @@ extension String {
       self = text
       return
     }
-    var scalars = UnicodeScalarView()
+    // Valid UTF-8, whatever the name is.
+    var text: [UInt8] = []
     var parser = UTF8.ForwardParser()
     var iterator = bytes.makeIterator()
     var rest = bytes[...]
@@ -27,16 +28,16 @@ extension String {
       case .valid(let code):
         let scalar = UTF8.decode(code)
         if FileNameByte.isOne(scalar) {
-          scalars.append(contentsOf: rest.prefix(code.count).map(FileNameByte.scalar))
+          text += rest.prefix(code.count).flatMap(FileNameByte.utf8)
         } else {
-          scalars.append(scalar)
+          text += rest.prefix(code.count)
         }
         rest = rest.dropFirst(code.count)
       case .error(let count):
-        scalars.append(contentsOf: rest.prefix(count).map(FileNameByte.scalar))
+        text += rest.prefix(count).flatMap(FileNameByte.utf8)
         rest = rest.dropFirst(count)
       case .emptyInput:
-        self.init(scalars)
+        self.init(decoding: text, as: UTF8.self)
         return
       }
     }
@@ -82,18 +83,13 @@ extension String {
     _ body: (UnsafePointer<CChar>) throws -> Result
   ) rethrows -> Result {
     guard hasBytesOfFileNames else { return try withCString(body) }
-    return try (fileNameBytes.map(CChar.init(bitPattern:)) + [0]).withUnsafeBufferPointer { name in
-      // Never empty: the zero at its end is there.
-      guard let start = name.baseAddress else { return try "".withCString(body) }
-      return try body(start)
-    }
+    return try body(fileNameBytes.map(CChar.init(bitPattern:)) + [0])
   }
 }
 
 /// The scalars that stand for bytes.
 private enum FileNameByte {
   private static let range: ClosedRange<UInt32> = 0x10FE80...0x10FEFF
-  private static let base: UInt32 = 0x10FE00
 
   static func isOne(_ scalar: Unicode.Scalar) -> Bool { range.contains(scalar.value) }
 
@@ -101,8 +97,8 @@ private enum FileNameByte {
     UInt8(truncatingIfNeeded: scalar.value)
   }
 
-  /// Bytes below 0x80 are text by themselves.
-  static func scalar(_ byte: UInt8) -> Unicode.Scalar {
-    byte < 0x80 ? Unicode.Scalar(byte) : Unicode.Scalar(base + UInt32(byte)) ?? "\u{FFFD}"
+  /// The UTF-8 of a byte's scalar. Bytes below 0x80 are text by themselves.
+  static func utf8(_ byte: UInt8) -> [UInt8] {
+    byte < 0x80 ? [byte] : [0xF4, 0x8F, 0xB8 | byte >> 6, 0x80 | byte & 0x3F]
   }
 }

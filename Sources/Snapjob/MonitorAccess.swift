@@ -1,3 +1,4 @@
+import FileNames
 import Glibc
 import JobCatalog
 import Jobs
@@ -6,7 +7,6 @@ import Logging
 import Monitor
 import QMP
 import QMPTransport
-import Qcow2
 
 /// The way to running machines' monitors, each of which serves one client at a time.
 ///
@@ -123,7 +123,7 @@ struct MonitorAccess: Sendable {
 
   /// One monitor can have several paths.
   private static func canonical(_ address: String) -> String {
-    guard case .unix(let path) = try? QMPAddress(address), let real = RealPath.of(path) else {
+    guard case .unix(let path) = try? QMPAddress(address), let real = realpath(path) else {
       return address
     }
     return "unix:\(real)"

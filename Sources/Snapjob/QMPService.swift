@@ -1,8 +1,8 @@
+import FileNames
 public import Logging
 import Monitor
 public import QMP
 import QMPTransport
-import Qcow2
 import Synchronization
 
 /// Machines of an engine, served over QMP.
@@ -40,7 +40,7 @@ public final class QMPService: Sendable {
       self.users = users
       self.directories = try directories.map { path throws(QMPError) in
         // A final slash lets nothing but a directory pass.
-        guard let real = RealPath.of(path + "/") else {
+        guard let real = realpath(path + "/") else {
           throw QMPError(
             .genericError, "\(path) is no directory. Make it before: mkdir", kind: "notFound")
         }

@@ -1,4 +1,5 @@
 import Glibc
+import SystemPackage
 
 /// A directory for one test; it and its contents go when the last reference does.
 public final class TemporaryDirectory: Sendable {
@@ -33,6 +34,17 @@ public final class TemporaryDirectory: Sendable {
 
   /// The path of an entry, whether it is there or not.
   public func path(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Whether there is something of this name.
+  public func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
+
+  /// Makes a text file.
+  public func write(_ text: String, to name: String) throws {
+    let file = try FileDescriptor.open(
+      path(name), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    _ = try file.writeAll(text.utf8)
+  }
 
   deinit { _ = try? Command.attempt("rm", ["-rf", "--", path]) }
 }

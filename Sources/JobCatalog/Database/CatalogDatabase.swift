@@ -326,7 +326,7 @@ extension CatalogDatabase {
     guard rename(unfinished, target) == 0 else {
       throw failure.systemError(errno, doing: "name the copy \(target)")
     }
-    let directory = CatalogFile.split(target).directory
+    let directory = target.pathParts.directory
     try CatalogFile.syncDirectory(directory, failure)
     settings.onSynchronize?(directory)
   }

@@ -1,3 +1,4 @@
+import FileNames
 import Qcow2
 
 /// The files of one catalog.
@@ -14,7 +15,7 @@ struct CatalogFamily {
   /// Whether a file is one of them, under whatever name; nothing is opened.
   func contains(_ file: String) -> Bool {
     ([path] + companions).contains { RealPath.areSame($0, file) }
-      || directories.contains { RealPath.areSame($0, CatalogFile.split(file).directory) }
+      || directories.contains { RealPath.areSame($0, file.pathParts.directory) }
   }
 
   /// Whether somebody uses the catalog, or has died while he did.

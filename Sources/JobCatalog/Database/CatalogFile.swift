@@ -3,7 +3,6 @@ import FileNames
 import Foundation
 import Glibc
 import Jobs
-import Qcow2
 
 /// The file of a catalog before SQLite sees it: where it is, whether it can be used, and its
 /// creation with the right permissions.
@@ -34,16 +33,16 @@ struct CatalogFile {
     }
     let absolute = given.isAbsolutePath ? given : current + "/" + given
     var failure = CatalogFailure(path: absolute, busyTimeout: busyTimeout)
-    let parts = Self.split(absolute)
+    let parts = absolute.pathParts
     try CatalogOwner.checkDirectory(Self.nearest(parts.directory), failure)
     try Self.makeDirectory(parts.directory, failure)
-    guard let directory = RealPath.of(parts.directory) else {
+    guard let directory = realpath(parts.directory) else {
       throw failure.systemError(errno, doing: "find its directory")
     }
     var path = directory == "/" ? "/" + parts.name : directory + "/" + parts.name
     var status = stat()
     if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
-      guard let target = RealPath.of(path) else {
+      guard let target = realpath(path) else {
         throw failure.systemError(errno, doing: "follow the symbolic link")
       }
       path = target
@@ -51,9 +50,9 @@ struct CatalogFile {
     failure = CatalogFailure(path: path, busyTimeout: busyTimeout)
     self.path = path
     self.failure = failure
-    try CatalogOwner.checkDirectory(Self.split(path).directory, failure)
+    try CatalogOwner.checkDirectory(path.pathParts.directory, failure)
     try CatalogOwner.checkFile(path, failure)
-    if let network = NetworkFilesystem.type(at: Self.split(path).directory) {
+    if let network = NetworkFilesystem.type(at: path.pathParts.directory) {
       throw failure.unusable(
         "is on a network filesystem (\(network)), where several processes cannot share it",
         "Choose a path on a local disk with --catalog PATH")
@@ -62,17 +61,12 @@ struct CatalogFile {
     try checkAccess()
   }
 
-  /// Directory and name of a path.
-  static func split(_ path: String) -> (directory: String, name: String) {
-    path.pathParts
-  }
-
   /// The nearest directory on the way to a path that is there already.
   private static func nearest(_ directory: String) -> String {
     var status = stat()
     var place = directory
     while stat(place, &status) != 0, errno == ENOENT {
-      let parent = split(place).directory
+      let parent = place.pathParts.directory
       if parent == place { break }
       place = parent
     }
@@ -93,7 +87,7 @@ struct CatalogFile {
     guard errno == ENOENT else {
       throw failure.systemError(errno, doing: "look at the directory \(directory)")
     }
-    let parent = split(directory).directory
+    let parent = directory.pathParts.directory
     if parent != directory { try makeDirectory(parent, failure) }
     guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
       throw failure.systemError(errno, doing: "create the directory \(directory)")
@@ -140,7 +134,7 @@ struct CatalogFile {
       guard code == EEXIST else { throw failure.systemError(code, doing: "create \(path)") }
       return false
     }
-    try syncDirectory(split(path).directory, failure)
+    try syncDirectory(path.pathParts.directory, failure)
     return true
   }
 
@@ -170,7 +164,7 @@ struct CatalogFile {
       throw failure.systemError(errno, doing: "read it")
     }
     // The directory takes the write-ahead log, its index and the workers' lock files.
-    let directory = Self.split(path).directory
+    let directory = path.pathParts.directory
     guard faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0,
       faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0
     else { throw failure.readOnly }

@@ -41,8 +41,8 @@ private struct BackupTarget {
 
   init(_ given: String, catalog: Catalog) throws(JobError) {
     self.catalog = catalog.path
-    let directory = CatalogFile.split(given).directory
-    guard RealPath.of(directory + "/") != nil else {
+    let directory = given.pathParts.directory
+    guard realpath(directory + "/") != nil else {
       throw JobError(.notFound, "\(given): there is no directory \(directory); choose another FILE")
     }
     guard let real = RealPath.ofFile(given) else {
@@ -101,7 +101,7 @@ private struct BackupTarget {
       guard rename(unfinished, path) == 0 else {
         throw failure.systemError(errno, doing: "name it")
       }
-      try CatalogFile.syncDirectory(CatalogFile.split(path).directory, failure)
+      try CatalogFile.syncDirectory(path.pathParts.directory, failure)
     } catch {
       throw Self.failure(error, path)
     }

@@ -35,10 +35,22 @@ struct PipeBridge: Sendable {
   }
 
   /// Waits until everything that the socket said is written out.
-  func finish() async {
-    await withCheckedContinuation { continuation in
-      copied.notify(queue: output) { continuation.resume() }
+  ///
+  /// - Parameters:
+  ///   - limit: how long somebody who does not read is waited for once the server is stopped.
+  ///   - isStopped: whether it is.
+  func finish(
+    within limit: Duration, ofStop isStopped: @escaping @Sendable () -> Bool
+  ) async {
+    let (copying, end) = AsyncStream.makeStream(of: Never.self)
+    copied.notify(queue: .global()) { end.finish() }
+    let impatience = Task {
+      while !isStopped() { try await Task.sleep(for: .milliseconds(50)) }
+      try await Task.sleep(for: limit)
+      end.finish()
     }
+    for await _ in copying {}
+    impatience.cancel()
   }
 
   private static func copy(from source: CInt, to target: CInt) {

@@ -163,7 +163,7 @@ extension QMPServer {
         }
       onReady()
       await converse(client, with: endpoint)
-      await bridge.finish()
+      await bridge.finish(within: Self.readingTime) { self.state.withLock(\.isClosed) }
     } catch {
       await letGoOfWaiting()
       throw QMPError(.genericError, "standard input and output cannot be used: \(error)")

@@ -4,24 +4,17 @@ import SystemPackage
 
 /// Where paths lead to.
 public enum RealPath {
-  /// A path without symbolic links and `..`.
+  /// A path without symbolic links and `..`, of a file that may not be there yet: its directory has to be.
   ///
   /// - Parameter path: absolute.
-  /// - Returns: the path; nil if it leads nowhere, with the reason in `errno`.
-  public static func of(_ path: String) -> String? {
-    realpath(path)
-  }
-
-  /// The same for a file that may not be there yet: its directory has to be.
-  ///
-  /// - Parameter path: absolute.
-  /// - Returns: the path; nil also for a symbolic link that leads nowhere, which would be followed when the file is made.
+  /// - Returns: the path; nil if its directory is not there, and for a symbolic link that leads nowhere, which would be
+  ///   followed when the file is made.
   public static func ofFile(_ path: String) -> String? {
-    if let real = of(path) { return real }
+    if let real = realpath(path) { return real }
     var status = stat()
     let parts = FilePath(path)
     guard lstat(path, &status) != 0, let name = parts.lastComponent, name.kind == .regular,
-      let directory = of(parts.removingLastComponent().string)
+      let directory = realpath(parts.removingLastComponent().string)
     else { return nil }
     return FilePath(directory).appending(name).string
   }

@@ -45,7 +45,7 @@ final class NewFile: StateOutput {
   }
 
   /// What a path leads to: a symbolic link stays, and what it leads to is replaced.
-  static func target(of path: String) -> String { RealPath.of(path) ?? path }
+  static func target(of path: String) -> String { realpath(path) ?? path }
 
   deinit {
     if !hiddenPath.isEmpty { unlink(hiddenPath) }

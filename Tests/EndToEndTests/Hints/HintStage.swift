@@ -186,15 +186,10 @@ struct HintStage {
 
 extension HintStage {
   /// Whether there is something of this name in the directory.
-  func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
+  func exists(_ name: String) -> Bool { directory.exists(name) }
 
   /// Makes a text file in the directory.
-  func write(_ text: String, to name: String) throws {
-    let file = try FileDescriptor.open(
-      path(name), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
-    defer { try? file.close() }
-    _ = try file.writeAll(text.utf8)
-  }
+  func write(_ text: String, to name: String) throws { try directory.write(text, to: name) }
 
   /// Waits for the ends of all jobs of `web01`.
   func waitForJobs() throws {

@@ -99,6 +99,21 @@ import Testing
     #expect(try program.tags() == [["t"], ["t"]])
   }
 
+  @Test(
+    "on standard input and output a client that reads nothing does not keep a server that is stopped"
+  )
+  func silentStdio() throws {
+    let result = try program.shell(
+      """
+      mkfifo in out; exec 4<>in 5<>out
+      snapjob serve --qmp stdio < in > out 4>&- 5>&- & p=$!
+      { echo '{"execute": "qmp_capabilities"}'; yes '{"execute": "query-commands"}' | head -n 60; } >&4
+      sleep 1; kill -TERM $p; (sleep 20; kill -KILL $p) & watch=$!
+      wait $p; echo $?; kill $watch
+      """)
+    #expect(result.text == "0\n", "\(result.standardError)")
+  }
+
   @Test("SIGTERM undoes the job that is not past its commit, tells the clients, and is a success")
   func termination() throws {
     let (server, client) = try serve()
