@@ -6,6 +6,9 @@ extension String {
   /// Whether a path counts from the root.
   public var isAbsolutePath: Bool { utf8.first == Self.slash }
 
+  /// Whether there is a slash in it, so that it is more than a name.
+  public var hasSlash: Bool { utf8.contains(Self.slash) }
+
   /// A path counted from the root, without `.` and doubled slashes; `..` stays, because what it leads to depends on
   /// symbolic links.
   ///
@@ -28,8 +31,9 @@ extension String {
     return (index == utf8.startIndex ? "/" : String(Substring(utf8[..<index])), name)
   }
 
-  /// Whether two paths are the same, byte for byte.
-  public func isSamePath(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+  /// Whether two names are the same, byte for byte: of files, and of all that QEMU and the catalog compare so, as
+  /// machines, snapshots and bitmaps.
+  public func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 
   /// Whether a path is below a directory; both absolute and without symbolic links.
   public func isPath(below directory: String) -> Bool {

@@ -9,9 +9,9 @@ import Synchronization
 
 /// Runs a command line against an endpoint that says what the input says.
 ///
-/// An empty line parts what the input has: the words of the command line, one a line; the server's messages, one a line,
-/// which are replies to one command after the other, or events; the text of the file that the word `FILE` stands for.
-/// Beside that file lie two images, `a.qcow2` and `b.qcow2`.
+/// An empty line parts what the input has: the words of the command line, one a line; the server's messages, one a
+/// line, which are replies to one command after the other, or events; the text of the file that the word `FILE` stands
+/// for. Beside that file lie two images, `a.qcow2` and `b.qcow2`.
 struct CommandLineExercise {
   private let arguments: [String]
   private let messages: [QMPServerMessage]

@@ -69,7 +69,8 @@ struct StreamExercise {
   private func receive(_ payload: [UInt8]) throws(Finding) {
     let text = String(decoding: payload.prefix(40), as: UTF8.self)
     _ = try? BlockBitmapMapping(shortForms: [text, "disk0/b0=a0/a1"])
-    let disk = DirtyBitmapDestination.Disk(node: "disk0", size: 1 << 20, bitmapNames: ["b9"])
+    let disk = DirtyBitmapDestination.Disk(
+      node: "disk0", size: 1 << 20, bitmapNames: [Array("b9".utf8)])
     let mappings = [nil, try? BlockBitmapMapping(shortForms: ["disk0/b0=a0/a1"])]
     for (mapping, unknown) in zip(mappings, [DirtyBitmapReceiver.UnknownAliases.refused, .ignored])
     {

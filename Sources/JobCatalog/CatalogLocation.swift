@@ -47,8 +47,9 @@ extension Catalog {
     let places = [0, geteuid()].compactMap { uid in
       try? location(environment: environment, uid: uid)
     }
-    return Set(places).sorted().compactMap { place in
-      guard place != path, access(place, R_OK | W_OK) == 0 else { return nil }
+    return Set(places.map { Array($0.utf8) }).compactMap { bytes in
+      let place = String(decoding: bytes, as: UTF8.self)
+      guard !place.hasSameBytes(as: path), access(place, R_OK | W_OK) == 0 else { return nil }
       return try? Catalog(path: place)
     }
   }

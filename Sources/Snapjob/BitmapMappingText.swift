@@ -1,4 +1,5 @@
 import DeviceState
+import FileNames
 public import QMP
 
 /// A `block-bitmap-mapping` as people write it: QAPI's JSON, in place or in a file, or the short form
@@ -23,7 +24,7 @@ public enum BitmapMappingText {
         nodes += try elements(of: part, from: "--mapping")
       } else if BlockBitmapMapping.isShortForm(part) {
         shortForms.append(part)
-      } else if part.contains("="), part.contains("/") == false {
+      } else if part.contains("="), !part.hasSlash {
         throw refusal(
           "'\(part)' is no mapping. Write NODE/BITMAP=ALIAS/ALIAS, JSON, or a file's path")
       } else {

@@ -60,7 +60,8 @@ public final class QMPService: Sendable {
   private let state = Mutex(State())
 
   private struct State {
-    var servers: [String: QMPServer] = [:]
+    /// By the bytes of their machines' names.
+    var servers: [[UInt8]: QMPServer] = [:]
     var isStopping = false
   }
 
@@ -145,11 +146,11 @@ public final class QMPService: Sendable {
       guestEndpoint: monitor.restricted(toFilesBelow: guests.directories),
       commands: Monitor.commands, peers: peers, logger: logger)
     let isStopping = state.withLock { state in
-      if !state.isStopping { state.servers[machine] = server }
+      if !state.isStopping { state.servers[Array(machine.utf8)] = server }
       return state.isStopping
     }
     if isStopping { return }
-    defer { _ = state.withLock { state in state.servers.removeValue(forKey: machine) } }
+    defer { _ = state.withLock { state in state.servers.removeValue(forKey: Array(machine.utf8)) } }
     let keeping = Task { [engine, logger] in
       await engine.keepMonitor(ofMachine: machine, logger: logger) { monitor.announce($0) }
     }
@@ -178,10 +179,10 @@ public final class QMPService: Sendable {
       while !isStopping {
         let wanted = (try? engine.machineNames()) ?? []
         let served = state.withLock { state in state.servers }
-        for (name, server) in served where !wanted.contains(name) {
+        for (name, server) in served where !wanted.contains(where: { Array($0.utf8) == name }) {
           await server.stop(reason: "host-qmp-quit")
         }
-        for name in wanted where served[name] == nil {
+        for name in wanted where served[Array(name.utf8)] == nil {
           let path = pattern.replacing(Self.machinePlaceholder, with: name)
           group.addTask {
             do throws(QMPError) {

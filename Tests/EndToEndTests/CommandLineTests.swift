@@ -1,3 +1,4 @@
+import Glibc
 import TestOracles
 import Testing
 
@@ -135,6 +136,48 @@ import Testing
     let left = try JSONValue(parsing: program.run("list", "--json").text)
     #expect(left.array?.count == 1)
     try program.run("load", "--tag", "cafe\u{301}", "--yes")
+    // Each is on one disk only; both go at once.
+    try program.run("save", "--tag", "caf\u{e9}", "--device", "disk1")
+    try program.run("delete", "--tag", "cafe\u{301}", "--device", "disk1", "--yes")
+    let both = try program.run("delete", "--tag", "caf\u{e9}", "--tag", "cafe\u{301}", "--yes")
+    #expect(both.text.contains("on 2 disks"))
+    #expect(try program.tags() == [[], []])
+    try program.run("save", "--tag", "cafe\u{301}")
+    try program.run("load", "--tag", "cafe\u{301}", "--save-current", "caf\u{e9}", "--yes")
+    #expect(try program.tags().map(\.count) == [2, 2])
+  }
+
+  @Test("two spellings of one letter are two machines, two bitmaps and two files")
+  func namesAreBytes() throws {
+    let program = try Program()
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
+    for name in [composed, decomposed] {
+      try QemuImg.create(program.path(name + ".qcow2"), size: "1M")
+      try program.run("machine", "add", name, "--disk", "disk=\(name).qcow2")
+      try program.run("-m", name, "bitmap", "add", "disk", composed)
+      try program.run("-m", name, "bitmap", "add", "disk", decomposed)
+    }
+    try program.run("-m", decomposed, "save", "--tag", "one")
+    #expect(try program.run("-m", composed, "list", "--json").text == "[]\n")
+    let jobs = try JSONValue(parsing: program.run("-m", composed, "query-jobs", "--json").text)
+    #expect(jobs.array?.isEmpty == true)
+    try program.run(
+      "-m", composed, "bitmap", "transfer", "--to-machine", decomposed, "--mapping",
+      "disk/\(composed)=disk/x", "--mapping", "disk/\(decomposed)=disk/y")
+    let bitmaps = try program.run("-m", decomposed, "bitmap", "list", "--json").text
+    #expect(bitmaps.contains("\"x\"") && bitmaps.contains("\"y\""))
+    // A name begins after the slash, whatever it begins with.
+    try program.run("-m", composed, "bitmap", "add", "disk", "\u{301}z")
+    try program.run("-m", composed, "bitmap", "merge", "disk", composed, "disk/\u{301}z")
+    let socket = "unix:" + program.path("s")
+    let server = try Server(program, ["-m", composed, "serve", "--qmp", socket])
+    while access(program.path("s"), F_OK) != 0 {
+      try #require(!server.process.hasEnded())
+      usleep(10_000)
+    }
+    #expect(try program.attempt(["--connect", socket, "-m", composed, "list"]).status == 0)
+    #expect(try program.attempt(["--connect", socket, "-m", decomposed, "list"]).status == 4)
+    #expect(server.terminate() == 0)
   }
 
   @Test("the fence of a disk in an open commit is finished under another name, never taken back")

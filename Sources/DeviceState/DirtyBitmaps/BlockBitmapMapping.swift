@@ -61,20 +61,24 @@ public struct BlockBitmapMapping: Sendable, Hashable, Codable {
   }
 
   /// The entry of a node; nil for one that is not mapped.
-  public func node(named name: String) -> Node? { nodes.first { $0.name == name } }
+  public func node(named name: String) -> Node? {
+    nodes.first { $0.name.utf8.elementsEqual(name.utf8) }
+  }
 
   /// The entry of a node by its name on the wire.
-  public func node(alias: String) -> Node? { nodes.first { $0.alias == alias } }
+  public func node(alias: String) -> Node? {
+    nodes.first { $0.alias.utf8.elementsEqual(alias.utf8) }
+  }
 }
 
 extension BlockBitmapMapping.Node {
   /// The entry of a bitmap; nil for one that is not mapped.
   public func bitmap(named name: String) -> BlockBitmapMapping.Bitmap? {
-    bitmaps.first { $0.name == name }
+    bitmaps.first { $0.name.utf8.elementsEqual(name.utf8) }
   }
 
   /// The entry of a bitmap by its name on the wire.
   public func bitmap(alias: String) -> BlockBitmapMapping.Bitmap? {
-    bitmaps.first { $0.alias == alias }
+    bitmaps.first { $0.alias.utf8.elementsEqual(alias.utf8) }
   }
 }

@@ -5,8 +5,8 @@ extension BlockBitmapMapping {
   /// Checks the names in the order in which QEMU does (migration/block-dirty-bitmap.c,
   /// `construct_alias_map`): each node, then its bitmaps.
   static func checkNames(_ nodes: [Node]) throws(StreamError) {
-    var names: Set<String> = []
-    var aliases: Set<String> = []
+    var names: Set<[UInt8]> = []
+    var aliases: Set<[UInt8]> = []
     for node in nodes {
       guard isWellFormed(node.alias) else {
         throw refusal("The node alias '\(node.alias)' is not well-formed")
@@ -14,10 +14,10 @@ extension BlockBitmapMapping {
       try checkLength(
         node.alias, "node alias", DirtyBitmapLimits.aliasByteCount)
       try checkLength(node.name, "node name", DirtyBitmapLimits.nodeNameByteCount)
-      guard names.insert(node.name).inserted else {
+      guard names.insert(Array(node.name.utf8)).inserted else {
         throw refusal("The node name '\(node.name)' is mapped twice")
       }
-      guard aliases.insert(node.alias).inserted else {
+      guard aliases.insert(Array(node.alias.utf8)).inserted else {
         throw refusal("The node alias '\(node.alias)' is used twice")
       }
       try checkBitmaps(of: node)
@@ -25,15 +25,15 @@ extension BlockBitmapMapping {
   }
 
   private static func checkBitmaps(of node: Node) throws(StreamError) {
-    var names: Set<String> = []
-    var aliases: Set<String> = []
+    var names: Set<[UInt8]> = []
+    var aliases: Set<[UInt8]> = []
     for bitmap in node.bitmaps {
       try checkLength(bitmap.alias, "bitmap alias", DirtyBitmapLimits.aliasByteCount)
       try checkLength(bitmap.name, "bitmap name", DirtyBitmapLimits.bitmapNameByteCount)
-      guard names.insert(bitmap.name).inserted else {
+      guard names.insert(Array(bitmap.name.utf8)).inserted else {
         throw refusal("The bitmap '\(node.name)'/'\(bitmap.name)' is mapped twice")
       }
-      guard aliases.insert(bitmap.alias).inserted else {
+      guard aliases.insert(Array(bitmap.alias.utf8)).inserted else {
         throw refusal("The bitmap alias '\(node.alias)'/'\(bitmap.alias)' is used twice")
       }
     }

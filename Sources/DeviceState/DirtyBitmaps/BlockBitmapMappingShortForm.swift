@@ -13,7 +13,9 @@ extension BlockBitmapMapping {
           "'\(text)' is no mapping. Write NODE/BITMAP=ALIAS/ALIAS, as in disk0/b0=alias0/balias0")
       }
       // One node under two aliases is left to the rules, which have a text for it.
-      if let index = nodes.firstIndex(where: { $0.name == node.name && $0.alias == node.alias }) {
+      if let index = nodes.firstIndex(where: {
+        $0.name.utf8.elementsEqual(node.name.utf8) && $0.alias.utf8.elementsEqual(node.alias.utf8)
+      }) {
         nodes[index] = Node(
           name: node.name, alias: node.alias, bitmaps: nodes[index].bitmaps + [bitmap])
       } else {
@@ -27,10 +29,12 @@ extension BlockBitmapMapping {
   public static func isShortForm(_ text: String) -> Bool { parse(text) != nil }
 
   private static func parse(_ text: String) -> (Node, Bitmap)? {
-    let sides = text.split(separator: "=", omittingEmptySubsequences: false)
+    // By bytes: a mark behind a sign makes another character of the two.
+    let sides = text.utf8.split(separator: UInt8(ascii: "="), omittingEmptySubsequences: false)
     guard sides.count == 2 else { return nil }
     let words = sides.map {
-      $0.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+      $0.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        .map { String(Substring($0)) }
     }
     guard words.allSatisfy({ $0.count == 2 }), words.joined().allSatisfy({ !$0.isEmpty }) else {
       return nil

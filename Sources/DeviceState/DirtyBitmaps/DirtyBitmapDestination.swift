@@ -6,11 +6,11 @@ public struct DirtyBitmapDestination: Sendable {
     public let node: String
     /// Its size in bytes.
     public let size: UInt64
-    /// The names of the bitmaps that it has already.
-    public let bitmapNames: Set<String>
+    /// The names of the bitmaps that it has already, as bytes.
+    public let bitmapNames: Set<[UInt8]>
 
     /// Describes a disk.
-    public init(node: String, size: UInt64, bitmapNames: Set<String>) {
+    public init(node: String, size: UInt64, bitmapNames: Set<[UInt8]>) {
       self.node = node
       self.size = size
       self.bitmapNames = bitmapNames

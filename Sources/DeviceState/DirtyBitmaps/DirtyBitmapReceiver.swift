@@ -156,7 +156,7 @@ public struct DirtyBitmapReceiver: Sendable {
     case .named(let named): entry = named
     }
     guard case .known(let disk, _) = node else { return }
-    guard !disk.bitmapNames.contains(entry.name) else { throw Self.twice(entry.name) }
+    guard !disk.bitmapNames.contains(Array(entry.name.utf8)) else { throw Self.twice(entry.name) }
     guard !entry.name.isEmpty else {
       throw StreamError(.malformed, "Bitmap name cannot be empty")
     }

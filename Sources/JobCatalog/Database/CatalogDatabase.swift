@@ -159,8 +159,8 @@ final class CatalogDatabase: Sendable {
 
   /// Begins the log anew if frames of it may be missing on the disk.
   ///
-  /// That is so after an fsync that failed, in whatever process; and where the log was there before this process: those who
-  /// wrote it may all have been killed since.
+  /// That is so after an fsync that failed, in whatever process; and where the log was there before this process: those
+  /// who wrote it may all have been killed since.
   func secureIfSuspect() throws(JobError) {
     let isNoted = try read { db in
       try Bool.fetchOne(db, sql: "SELECT log_suspect <> 0 FROM meta") ?? false

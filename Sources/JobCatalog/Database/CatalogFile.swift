@@ -21,7 +21,7 @@ struct CatalogFile {
   /// - Throws: `JobError` with the reason why no catalog can be here; directories that were
   ///   created stay. Nothing is created where it is another user's.
   init(at given: String, busyTimeout: Duration) throws(JobError) {
-    guard !given.isEmpty, !given.hasSuffix("/"), !given.utf8.contains(0) else {
+    guard !given.isEmpty, given.utf8.last != UInt8(ascii: "/"), !given.utf8.contains(0) else {
       throw JobError(.usage, "'\(given)' is no path of a file. Choose one with --catalog PATH")
     }
     let current = given.isAbsolutePath ? "" : getcwd()
@@ -88,7 +88,7 @@ struct CatalogFile {
       throw failure.systemError(errno, doing: "look at the directory \(directory)")
     }
     let parent = directory.pathParts.directory
-    if parent != directory { try makeDirectory(parent, failure) }
+    if !parent.hasSameBytes(as: directory) { try makeDirectory(parent, failure) }
     guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
       throw failure.systemError(errno, doing: "create the directory \(directory)")
     }

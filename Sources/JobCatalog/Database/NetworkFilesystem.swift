@@ -1,3 +1,4 @@
+import FileNames
 import Foundation
 
 /// Filesystems shared between hosts, or between a host and its virtual machines, on which SQLite's write-ahead log does
@@ -41,7 +42,7 @@ enum NetworkFilesystem {
       let fields = halves[0].split(separator: " ")
       guard fields.count > 4 else { continue }
       let point = unescaped(fields[4])
-      let isAbove = path == point || path.hasPrefix(point.hasSuffix("/") ? point : point + "/")
+      let isAbove = path.hasSameBytes(as: point) || path.isPath(below: point)
       // Of two mounts on one directory the later line hides the earlier.
       if isAbove, point.utf8.count >= best?.byteCount ?? 0 {
         best = (point.utf8.count, String(type))

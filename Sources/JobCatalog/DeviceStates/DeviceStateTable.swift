@@ -1,3 +1,4 @@
+import FileNames
 import Foundation
 import GRDB
 import Jobs
@@ -75,7 +76,7 @@ struct DeviceStateTable {
     }
     let file = try row.optional("file", as: String.self)
     // It is a name in the catalog's own directory, and leads nowhere else.
-    guard file.map({ $0.hasSuffix(".state") && !$0.contains("/") }) ?? true else {
+    guard file.map({ $0.hasSuffix(".state") && !$0.hasSlash }) ?? true else {
       throw MalformedRow(place: "device_state.file", problem: "not a name of a state's file")
     }
     return DeviceStateNote(

@@ -16,8 +16,8 @@ extension Catalog {
   /// What has the name is replaced at once and whole if it is empty, or a copy of a catalog that nobody uses. A FIFO or
   /// a character device is written to.
   ///
-  /// - Throws: `JobError`: a conflict if something else has the name, or what went wrong; a file that has the name is as
-  ///   it was then.
+  /// - Throws: `JobError`: a conflict if something else has the name, or what went wrong; a file that has the name is
+  ///   as it was then.
   public func backup(to path: String) throws(JobError) {
     try BackupTarget(path, catalog: self).write { file throws(JobError) in
       try database.copy(to: file)

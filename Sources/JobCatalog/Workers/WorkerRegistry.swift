@@ -155,7 +155,7 @@ final class WorkerRegistry: Sendable {
   }
 
   /// Whether a name from the catalog stays inside the lock directory.
-  private func isPlain(_ name: String) -> Bool { !name.isEmpty && !name.contains("/") }
+  private func isPlain(_ name: String) -> Bool { !name.isEmpty && !name.hasSlash }
 }
 
 /// A worker as the catalog has it.

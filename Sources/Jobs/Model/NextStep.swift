@@ -2,8 +2,8 @@ import FileNames
 
 /// A command line that a message recommends: `snapjob -m web01 load --tag before --device disk0`.
 ///
-/// In a message it stands between backticks, quoted for a shell. The message can then go as one string over a wire, into
-/// the catalog or into a log, and whoever prints it takes it apart again (see ``parts(of:)``).
+/// In a message it stands between backticks, quoted for a shell. The message can then go as one string over a wire,
+/// into the catalog or into a log, and whoever prints it takes it apart again (see ``parts(of:)``).
 ///
 /// Of the global options it has only what it is about, because the others belong to the command line that the message
 /// is printed for, which adds them.
@@ -45,8 +45,10 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
 
   /// The program with these words, as it can be copied into a shell.
   public static func commandLine(_ words: [String]) -> String {
-    (["snapjob"] + words).map { $0.hasBytesOfFileNames ? quotedBytes($0) : quoted($0) }
-      .joined(separator: " ")
+    (["snapjob"] + words).map { word in
+      let isShown = !word.hasBytesOfFileNames && !word.unicodeScalars.contains(where: isUnseen)
+      return isShown ? quoted(word) : quotedBytes(word)
+    }.joined(separator: " ")
   }
 
   /// All words behind the program's name.
@@ -54,12 +56,27 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
     (catalog.map { ["--catalog", $0] } ?? []) + (machine.map { ["-m", $0] } ?? []) + words
   }
 
-  /// A file name that is no UTF-8 as bash, zsh and ksh take it.
+  /// Whether a terminal obeys a character instead of showing it.
+  private static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
+  }
+
+  /// A byte with three digits always: a digit behind fewer would be taken for one of them.
+  private static func octal(_ byte: UInt8) -> String {
+    let digits = String(byte, radix: 8)
+    return #"\"# + String(repeating: "0", count: 3 - digits.count) + digits
+  }
+
+  /// A word that is no UTF-8, or cannot be shown as it is, as bash, zsh and ksh take it.
   private static func quotedBytes(_ word: String) -> String {
     let text = word.unicodeScalars.map { scalar in
       switch scalar {
       case "'": #"\'"#
       case "\\": #"\\"#
+      case _ where isUnseen(scalar): String(scalar).utf8.map(octal).joined()
       default: String(scalar)
       }
     }.joined()

@@ -17,7 +17,7 @@ struct LiveDisk: Sendable, Hashable {
     var dateNanoseconds: UInt32 = 0
 
     /// Whether it has a name, byte for byte as QEMU compares them; Swift's strings are equal more often.
-    func isCalled(_ tag: String) -> Bool { name.utf8.elementsEqual(tag.utf8) }
+    func isCalled(_ tag: String) -> Bool { name.hasSameBytes(as: tag) }
 
     /// Whether it was taken at a moment or later.
     func isTaken(since moment: Timestamp) -> Bool {
@@ -56,7 +56,7 @@ struct LiveDisk: Sendable, Hashable {
   /// Whether the disk is this file, by whatever path.
   func isFile(_ other: String) -> Bool {
     guard let path else { return false }
-    if path.isSamePath(as: other) { return true }
+    if path.hasSameBytes(as: other) { return true }
     guard let own = Self.identity(path), let theirs = Self.identity(other) else { return false }
     return own == theirs
   }

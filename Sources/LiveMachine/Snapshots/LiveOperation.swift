@@ -88,7 +88,8 @@ struct LiveOperation: Sendable {
 
   private static func result(of plan: LivePlan) -> SnapshotResult {
     SnapshotResult(
-      bytesWritten: 0, bytesFreed: 0, changedNodes: plan.members.map(\.node.name.description),
+      bytesWritten: 0, bytesFreed: 0,
+      changedNodes: plan.isDone ? [] : plan.members.map(\.node.name.description),
       remarks: plan.remarks)
   }
 

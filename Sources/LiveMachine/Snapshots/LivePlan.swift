@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 import SnapshotJobs
@@ -179,7 +180,7 @@ struct LivePlan: Sendable, Hashable {
 
   private mutating func checkDelete(_ request: SnapshotRequest) throws(JobError) {
     var found: [String] = []
-    for tag in [request.tag] + request.moreTags where !found.contains(tag) {
+    for tag in [request.tag] + request.moreTags where !found.contains(where: tag.hasSameBytes) {
       try refuseTwins(of: tag)
       if members.contains(where: { !$0.snapshots(called: tag).isEmpty }) {
         found.append(tag)
@@ -195,7 +196,9 @@ struct LivePlan: Sendable, Hashable {
   /// QEMU looks for a snapshot's id first when it loads: a tag that is another one's id loads that one.
   private func refuseID(_ tag: String, _ advice: String) throws(JobError) {
     for member in members {
-      if let other = member.disk.snapshots.first(where: { $0.id == tag && !$0.isCalled(tag) }) {
+      if let other = member.disk.snapshots.first(where: {
+        $0.id.hasSameBytes(as: tag) && !$0.isCalled(tag)
+      }) {
         throw JobError(
           .conflict,
           "\(member.node.name): '\(tag)' is the id of snapshot '\(other.name)', and a running QEMU would "

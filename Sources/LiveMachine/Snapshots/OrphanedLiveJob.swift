@@ -78,7 +78,7 @@ public struct OrphanedLiveJob: Sendable {
     guard request.operation != .load,
       let listings = try? machine.snapshots(on: request.devices)
     else { return nil }
-    let found = listings.first { $0.tag == request.tag }
+    let found = listings.first { $0.tagBytes == Array(request.tag.utf8) }
     if request.operation == .delete { return found == nil ? .done(result: result) : nil }
     guard let found, found.isComplete,
       found.devices.allSatisfy({ $0.isTaken(since: record.created) })

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 import Qcow2
@@ -21,7 +22,7 @@ extension CommandTable {
         let name = try arguments.string("name")
         // What can be believed is left as it is; everything else is told by the change itself.
         let isConsistent = try context.services.images.bitmaps(of: node).contains {
-          $0.bitmap.name == name && $0.holder == nil && !$0.isInconsistent
+          $0.bitmap.name.hasSameBytes(as: name) && $0.holder == nil && !$0.isInconsistent
         }
         if isConsistent { return ["repaired": false] }
         let action = BitmapAction.repair(node: node.name.description, name: name)

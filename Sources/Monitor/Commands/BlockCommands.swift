@@ -106,7 +106,7 @@ extension CommandContext {
   /// Checks that a node can be added: its name and its file are new, and the file is an image.
   func checkNew(_ node: Node, beside nodes: [Node], of machine: String?) throws(JobError) {
     try checkNew(node.name, beside: nodes, of: machine)
-    if let other = nodes.first(where: { $0.path.isSamePath(as: node.path) }) {
+    if let other = nodes.first(where: { $0.path.hasSameBytes(as: node.path) }) {
       throw JobError(.conflict, "\(node.path) is node '\(other.name)' of this machine already")
     }
     guard let problem = services.images.describe(node).problem else { return }

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 import Qcow2
@@ -76,17 +77,17 @@ extension CommandContext {
       }
     }
     // Files are looked into whatever the machine is, even if there is none of that name.
-    let nodes = names.allSatisfy { $0.contains("/") } ? nil : try machine()
+    let nodes = names.allSatisfy { $0.hasSlash } ? nil : try machine()
     var targets: [ImageTarget] = []
     for name in names {
-      if !name.contains("/"), let node = nodes?.node(name) {
+      if !name.hasSlash, let node = nodes?.node(name) {
         targets.append(ImageTarget(name: name, path: node.path))
         continue
       }
       var target = ImageTarget(name: name, path: name)
       do throws(JobError) {
         target.path = try path(name)
-        if !name.contains("/"), !ImagePath.exists(target.path) {
+        if !name.hasSlash, !ImagePath.exists(target.path) {
           throw JobError(.notFound, "'\(name)' is neither a node of the machine nor a file here")
         }
       } catch {

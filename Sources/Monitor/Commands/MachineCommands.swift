@@ -55,7 +55,7 @@ extension CommandTable {
       if let monitor {
         nodes += try await context.services.live.disks(at: monitor).filter { found in
           !found.isExcluded
-            && !nodes.contains { $0.path.isSamePath(as: found.path) || $0.name == found.name }
+            && !nodes.contains { $0.path.hasSameBytes(as: found.path) || $0.name == found.name }
         }
       }
       let machines = context.services.machines

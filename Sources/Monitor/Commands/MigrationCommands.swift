@@ -85,7 +85,8 @@ extension CommandTable {
         try context.machine(),
         try context.services.machines.machine(named: try arguments.string("to-machine"))
       )
-      guard machines.0.name != machines.1.name else {
+      guard machines.0.name.map({ Array($0.utf8) }) != machines.1.name.map({ Array($0.utf8) })
+      else {
         throw JobError(
           .usage,
           "The bitmaps are on machine '\(machines.1.name ?? "")' already; within a machine: "

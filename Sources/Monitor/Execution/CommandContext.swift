@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 import SnapshotJobs
@@ -44,6 +45,6 @@ struct CommandContext: Sendable {
     let jobs = try services.runner.jobs()
     if ofAllMachines { return jobs }
     guard let machineName else { return jobs.filter { ownJobs.contains($0.id) } }
-    return jobs.filter { $0.subject == machineName }
+    return jobs.filter { $0.subject?.hasSameBytes(as: machineName) == true }
   }
 }

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 
@@ -53,6 +54,6 @@ extension CommandContext {
     let live = try? services.runner.jobs().first { $0.id == id }
     let record =
       live ?? (try? services.history.history(subject: nil, allSubjects: true, id: id))?.first
-    return record?.subject == machineName
+    return record?.subject?.hasSameBytes(as: machineName) == true
   }
 }

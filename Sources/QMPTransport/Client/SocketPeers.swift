@@ -15,7 +15,7 @@ enum SocketPeers {
   /// may not be looked at are left out.
   static func clients(of path: String) -> [Client] {
     let sockets = UnixSocketTable.read()
-    let served = Set(sockets.filter { $0.path?.isSamePath(as: path) == true }.compactMap(\.peer))
+    let served = Set(sockets.filter { $0.path?.hasSameBytes(as: path) == true }.compactMap(\.peer))
     guard !served.isEmpty else { return [] }
     return processes().filter { $0 != getpid() }.compactMap { pid in
       guard holds(pid, served) else { return nil }

@@ -21,10 +21,10 @@ public enum RealPath {
 
   /// Whether two paths lead to one file, or would.
   public static func areSame(_ one: String, _ other: String) -> Bool {
-    if one.isSamePath(as: other) { return true }
+    if one.hasSameBytes(as: other) { return true }
     if let first = FileIdentity(atPath: one), let second = FileIdentity(atPath: other) {
       return first == second
     }
-    return ofFile(one).flatMap { first in ofFile(other).map(first.isSamePath) } ?? false
+    return ofFile(one).flatMap { first in ofFile(other).map(first.hasSameBytes) } ?? false
   }
 }

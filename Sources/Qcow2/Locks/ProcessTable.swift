@@ -27,7 +27,7 @@ enum ProcessTable {
     let words = contents("/proc/\(pid)/cmdline")
       .split(separator: 0, omittingEmptySubsequences: false)
       .map { String(decoding: $0, as: UTF8.self) }
-    let title = words.first?.split(separator: "/").last.map(String.init)
+    let title = words.first?.pathNames.last
     let name = String(decoding: contents("/proc/\(pid)/comm").prefix { $0 != 10 }, as: UTF8.self)
     return LockHolder.Process(
       pid: pid, program: printable(title ?? name),

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import Monitor
 import QMP
@@ -74,7 +75,9 @@ struct JobArguments {
     for node in nodes {
       let text = try placeholders.expand(
         try node.text("an item of \(entry.key)"), machine: machine, line: node.line)
-      if texts.contains(text) { throw LineError(node.line, "'\(text)' is listed twice") }
+      if texts.contains(where: text.hasSameBytes) {
+        throw LineError(node.line, "'\(text)' is listed twice")
+      }
       texts.append(text)
     }
     if texts.isEmpty {

@@ -51,25 +51,25 @@ public struct JobFilePlan: Sendable, Hashable {
   /// - Throws: `QMPError`: refused, with the line, or the endpoint's own.
   public init(_ file: JobFile, on endpoint: any QMPEndpoint) async throws(QMPError) {
     let known = try await endpoint.execute("x-snapjob-machine-list", nil)
-    var states: [String: MachineState] = [:]
+    var states: [[UInt8]: MachineState] = [:]
     for machine in file.machines {
-      let isKnown = known.listed.contains { $0["name"] == .string(machine.name) }
+      let isKnown = known.listed.contains { $0.text("name").hasSameBytes(as: machine.name) }
       let shown =
         isKnown
         ? try await endpoint.execute(
           "x-snapjob-machine-show", ["name": .string(machine.name)]) : nil
-      states[machine.name] = MachineState(shown)
+      states[Array(machine.name.utf8)] = MachineState(shown)
     }
     do throws(LineError) {
       var registrations: [Registration] = []
       for machine in file.machines {
-        guard var state = states[machine.name] else { continue }
+        guard var state = states[Array(machine.name.utf8)] else { continue }
         registrations += try state.register(machine)
-        states[machine.name] = state
+        states[Array(machine.name.utf8)] = state
       }
       var jobs: [Job] = []
       for job in file.jobs {
-        guard let state = states[job.machine] else { continue }
+        guard let state = states[Array(job.machine.utf8)] else { continue }
         jobs.append(try state.resolve(job))
       }
       if file.isGrouped { try Self.checkGroup(jobs) }
@@ -83,10 +83,10 @@ public struct JobFilePlan: Sendable, Hashable {
 
   /// Jobs of one commit change each disk once.
   private static func checkGroup(_ jobs: [Job]) throws(LineError) {
-    var lines: [String: Int] = [:]
+    var lines: [[UInt8]: Int] = [:]
     for job in jobs {
       for (device, file) in zip(job.devices, job.files) {
-        guard let first = lines.updateValue(job.line, forKey: file) else { continue }
+        guard let first = lines.updateValue(job.line, forKey: Array(file.utf8)) else { continue }
         throw LineError(
           job.line,
           "disk '\(device)' of \(job.machine) (\(file)) is in the job of line \(first) too. Jobs of "
@@ -136,7 +136,7 @@ private struct MachineState {
     var registrations: [JobFilePlan.Registration] = []
     for disk in machine.disks {
       if let known = disks.first(where: { $0.node == disk.node }) {
-        guard known.file.isSamePath(as: disk.file) else {
+        guard known.file.hasSameBytes(as: disk.file) else {
           throw LineError(
             disk.line,
             "node '\(disk.node)' of \(name) is \(known.file), not \(disk.file). To change it: "
@@ -144,7 +144,7 @@ private struct MachineState {
         }
         continue
       }
-      if let known = disks.first(where: { $0.file.isSamePath(as: disk.file) }) {
+      if let known = disks.first(where: { $0.file.hasSameBytes(as: disk.file) }) {
         throw LineError(
           disk.line, "\(disk.file) is node '\(known.node)' of \(name) already. Use that name")
       }

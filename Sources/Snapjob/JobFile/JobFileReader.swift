@@ -102,7 +102,7 @@ struct JobFileReader {
       } catch {
         throw LineError(entry.line, error.message)
       }
-      if let other = disks.first(where: { $0.file.isSamePath(as: file) }) {
+      if let other = disks.first(where: { $0.file.hasSameBytes(as: file) }) {
         throw LineError(entry.line, "\(file) is node '\(other.node)' already. Leave one out")
       }
       disks.append(JobFile.Disk(node: entry.key, file: file, line: entry.line))
@@ -154,7 +154,7 @@ struct JobFileReader {
       return only.name
     }
     let name = try entry.value.text("machine")
-    guard machines.contains(where: { $0.name == name }) else {
+    guard machines.contains(where: { $0.name.hasSameBytes(as: name) }) else {
       let names = machines.map(\.name).joined(separator: ", ")
       throw LineError(
         entry.line, "machine '\(name)' is not among those of this file (\(names)). Add it there")

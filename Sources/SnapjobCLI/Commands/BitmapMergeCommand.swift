@@ -24,9 +24,9 @@ struct BitmapMergeCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     let sources = sources.map { source -> QMPValue in
-      let parts = source.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else { return .string(source) }
-      return ["node": .string(String(parts[0])), "name": .string(String(parts[1]))]
+      let bitmap = BitmapArgument(source)
+      guard let node = bitmap.node else { return .string(source) }
+      return ["node": .string(node), "name": .string(bitmap.name)]
     }
     return try await session.changeBitmap(
       "block-dirty-bitmap-merge", of: node, done: "Merged into", name: target

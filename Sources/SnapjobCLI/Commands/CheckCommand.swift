@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import Jobs
 import QMP
 
@@ -106,7 +107,7 @@ extension Session {
   /// - Throws: as ``Host/absolute(_:)`` over a connection.
   func targets(_ arguments: [String]) throws -> [String] {
     try arguments.map { argument in
-      guard argument.contains("/") else { return argument }
+      guard argument.hasSlash else { return argument }
       do {
         return try host.absolute(argument)
       } catch {

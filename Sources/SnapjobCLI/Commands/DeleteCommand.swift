@@ -43,7 +43,6 @@ struct DeleteCommand: Verb {
   func perform(in session: Session) async throws -> ExitStatus {
     var order = SnapshotOrder(verb: .delete, tags: tag)
     order.snapshotID = id
-    order.mayDoNothing = missingOk
     if !missingOk { order.members.append(.init("x-must-exist", true)) }
     return try await SnapshotRun(
       order: order, diskOptions: disks, job: job, isConfirmed: yes, session: session

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 
 /// `snapjob machine show`.
@@ -17,6 +18,13 @@ struct MachineShowCommand: Verb {
   func perform(in session: Session) async throws -> ExitStatus {
     let machine = try await session.withEndpoint(machine: name) { endpoint in
       try await endpoint.execute("x-snapjob-machine-show", nil)
+    }
+    // A server is one machine, whichever is asked for.
+    if let name, !machine.text("name").hasSameBytes(as: name) {
+      throw CommandFailure(
+        .notFound,
+        "the server is the machine \(machine.text("name")), not \(name). Leave out --connect "
+          + "(SNAPJOB_CONNECT)")
     }
     session.output.json(machine)
     session.output.line("machine: \(machine.text("name"))")

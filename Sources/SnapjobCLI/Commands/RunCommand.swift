@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 import Snapjob
 
@@ -59,7 +60,9 @@ struct RunCommand: Verb {
 
   /// A server is one machine: what the file has for another one must not be done to it.
   private static func check(_ file: JobFile, isFor server: String) throws(CommandFailure) {
-    guard let other = file.machines.first(where: { $0.name != server }) else { return }
+    guard let other = file.machines.first(where: { !$0.name.hasSameBytes(as: server) }) else {
+      return
+    }
     throw CommandFailure(
       .usage,
       "\(file.path):\(other.line): this is for machine '\(other.name)', and the server is "

@@ -43,7 +43,7 @@ struct Disks: Sendable, Hashable {
     if let vmstate {
       let path = try session.host.absolute(vmstate)
       let named =
-        options.files.isEmpty ? nil : nodes.first { $0.text("filename").isSamePath(as: path) }
+        options.files.isEmpty ? nil : nodes.first { $0.text("filename").hasSameBytes(as: path) }
       self.vmstate = named?.text("node-name") ?? vmstate
     } else {
       let own = machine["vmstate-node"]?.asText

@@ -94,10 +94,13 @@ struct JobFileRehearsal {
     try await session.withEndpoint(files: job.files) { endpoint in
       let shown = try await endpoint.execute("x-snapjob-machine-show", nil)
       let names = Dictionary(
-        (shown["nodes"]?.elements ?? []).map { ($0.text("filename"), $0.text("node-name")) },
+        (shown["nodes"]?.elements ?? []).map {
+          (Array($0.text("filename").utf8), $0.text("node-name"))
+        },
         uniquingKeysWith: { first, _ in first })
       let interim = Dictionary(
-        zip(job.devices, job.files.map { names[$0] ?? "" }), uniquingKeysWith: { first, _ in first }
+        zip(job.devices, job.files.map { names[Array($0.utf8)] ?? "" }),
+        uniquingKeysWith: { first, _ in first }
       )
       let arguments = fileJob.arguments.members.map { member -> QMPValue.Member in
         switch member.name {

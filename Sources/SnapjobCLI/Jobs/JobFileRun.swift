@@ -1,3 +1,4 @@
+import FileNames
 import QMP
 import Snapjob
 
@@ -33,7 +34,7 @@ struct JobFileRun {
 
   private func register() async throws {
     for machine in plan.file.machines {
-      let new = plan.registrations.filter { $0.machine == machine.name }
+      let new = plan.registrations.filter { $0.machine.hasSameBytes(as: machine.name) }
       guard let first = new.first else { continue }
       if first.isNewMachine {
         let disks = new.map { registration -> QMPValue in
@@ -82,7 +83,7 @@ struct JobFileRun {
   /// - Returns: the signal that came too late to cancel the jobs; nil for none.
   private func run(_ jobs: [FileJob]) async throws -> Int32? {
     guard let first = jobs.first else { return nil }
-    let machines = Set(jobs.map(\.machine))
+    let machines = Set(jobs.map { Array($0.machine.utf8) })
     return try await session.withEndpoint(
       machine: first.machine, followsAllMachines: machines.count > 1
     ) { endpoint in

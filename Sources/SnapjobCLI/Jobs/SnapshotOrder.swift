@@ -26,7 +26,7 @@ struct SnapshotOrder: Sendable, Hashable {
   var saveCurrent: String?
   /// The bitmaps that a save clears: names, or node and name with a slash between them.
   var clearedBitmaps: [String] = []
-  /// Whether doing nothing is a success: `--exist-ok`, `--missing-ok`.
+  /// Whether doing nothing is a success: `--exist-ok`.
   var mayDoNothing = false
 
   /// The command's arguments.
@@ -53,10 +53,10 @@ struct SnapshotOrder: Sendable, Hashable {
   /// The bitmaps that are cleared, each with its node.
   private func clears(on devices: [String]) -> [QMPValue] {
     clearedBitmaps.flatMap { bitmap -> [QMPValue] in
-      let parts = bitmap.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-      let (nodes, name) =
-        parts.count == 2 ? ([String(parts[0])], String(parts[1])) : (devices, bitmap)
-      return nodes.map { ["node": .string($0), "name": .string(name)] }
+      let bitmap = BitmapArgument(bitmap)
+      return (bitmap.node.map { [$0] } ?? devices).map {
+        ["node": .string($0), "name": .string(bitmap.name)]
+      }
     }
   }
 
@@ -65,10 +65,11 @@ struct SnapshotOrder: Sendable, Hashable {
     let changed = job.changedNodes.map(disks.only) ?? disks
     let end = "on \(changed.description) in \(Quantity.time(elapsed));"
     let written = "\(Quantity.bytes(job.bytesWritten)) written."
-    if mayDoNothing, job.bytesWritten == 0, job.bytesFreed == 0 {
-      return verb == .delete
-        ? "\(quotedTags): nothing to delete on \(disks.description)."
-        : "\(quotedTags) is complete on \(disks.description) already; nothing was written."
+    if verb == .delete, job.changedNodes?.isEmpty == true {
+      return "\(quotedTags): nothing to delete on \(disks.description)."
+    }
+    if mayDoNothing, verb != .delete, job.bytesWritten == 0, job.bytesFreed == 0 {
+      return "\(quotedTags) is complete on \(disks.description) already; nothing was written."
     }
     switch verb {
     case .save: return "Saved \(quotedTags) \(end) \(written)"

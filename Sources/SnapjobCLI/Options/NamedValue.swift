@@ -16,6 +16,20 @@ struct NamedValue: ExpressibleByArgument, Sendable, Hashable {
   }
 }
 
+/// A bitmap as `[NODE/]NAME`.
+struct BitmapArgument: Sendable, Hashable {
+  /// The node; nil if it is to be known otherwise.
+  let node: String?
+  /// The bitmap's name.
+  let name: String
+
+  init(_ argument: String) {
+    let slash = argument.utf8.firstIndex(of: UInt8(ascii: "/"))
+    node = slash.map { String(argument[..<$0]) }
+    name = slash.map { String(argument[argument.utf8.index(after: $0)...]) } ?? argument
+  }
+}
+
 /// An argument `[NODE=]FILE`.
 struct DiskArgument: ExpressibleByArgument, Sendable, Hashable {
   /// The node's name; nil if it is to be chosen.
@@ -25,7 +39,7 @@ struct DiskArgument: ExpressibleByArgument, Sendable, Hashable {
 
   init?(argument: String) {
     // What has a slash before the equals sign is a file with an equals sign in its name.
-    if let named = NamedValue(argument: argument), !named.name.contains("/") {
+    if let named = NamedValue(argument: argument), !named.name.hasSlash {
       node = named.name
       file = named.value
     } else if !argument.isEmpty {

@@ -42,7 +42,7 @@ struct StreamAddress: ExpressibleByArgument, Sendable, Hashable {
   ///
   /// - Throws: as ``Host/absolute(_:)``.
   func uri(_ host: Host) throws(QMPError) -> String {
-    for scheme in ["unix:", "file:"] where text.hasPrefix(scheme) && text != scheme {
+    for scheme in ["unix:", "file:"] where text.utf8.starts(with: scheme.utf8) && text != scheme {
       return try scheme + host.absolute(String(text.dropFirst(scheme.count)))
     }
     return text

@@ -75,13 +75,13 @@ struct Output: Sendable {
 
   /// Something worth knowing, on stderr.
   func note(_ sentence: String) {
-    if !isQuiet { console.err.write("snapjob: \(spelled(sentence))\n") }
+    if !isQuiet { console.err.write("snapjob: \(Table.printable(spelled(sentence)))\n") }
   }
 
   /// A failure: a sentence on stderr, and with `--json` an object on stdout.
   func failure(_ failure: CommandFailure) {
     let failure = nextSteps.map(failure.spelled) ?? failure
-    console.err.write("snapjob: \(failure.message)\n")
+    console.err.write("snapjob: \(Table.printable(failure.message))\n")
     json(failure.json)
   }
 

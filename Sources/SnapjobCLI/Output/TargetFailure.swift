@@ -1,3 +1,5 @@
+import FileNames
+
 /// Why one of a command's images could not be looked into.
 struct TargetFailure: Sendable, Hashable {
   /// The sentence, with the image's name once.
@@ -13,8 +15,10 @@ struct TargetFailure: Sendable, Hashable {
   ///   - filename: the file's absolute path.
   ///   - problem: what happened; it may begin with the path.
   init(target: String, filename: String, problem: String) {
-    let isFile = filename == target || filename.hasSuffix("/" + target)
-    let isNamed = isFile && !filename.isEmpty && problem.hasPrefix(filename)
+    let isFile =
+      filename.hasSameBytes(as: target)
+      || filename.utf8.reversed().starts(with: "/\(target)".utf8.reversed())
+    let isNamed = isFile && !filename.isEmpty && problem.utf8.starts(with: filename.utf8)
     message = Table.printable(isNamed ? problem : "\(target): \(problem)")
   }
 }

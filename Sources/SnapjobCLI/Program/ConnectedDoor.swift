@@ -1,3 +1,4 @@
+import FileNames
 import QMP
 import Snapjob
 
@@ -41,7 +42,7 @@ struct ConnectedDoor: Door {
         "\(address) is no snapjob and has one machine without a name. Leave out --machine")
     }
     let served = try await machine.execute("x-snapjob-machine-show", nil).text("name")
-    guard served == name else {
+    guard served.hasSameBytes(as: name) else {
       throw QMPError(
         .genericError, "\(address) serves the machine \(served), not \(name)", kind: "notFound")
     }

@@ -1,3 +1,4 @@
+import FileNames
 import Jobs
 import QMP
 
@@ -13,7 +14,7 @@ extension Session {
   func withNode<Result>(
     _ argument: String, _ body: (any QMPEndpoint, _ node: String) async throws -> Result
   ) async throws -> Result {
-    if !argument.contains("/") {
+    if !argument.hasSlash {
       let result = try await withEndpoint { endpoint -> Result? in
         let machine = try await endpoint.execute("x-snapjob-machine-show", nil)
         let isNode = (machine["nodes"]?.elements ?? []).contains {

@@ -70,7 +70,7 @@ public struct BitmapReceiving: JobWork {
         try node.look { image in
           DirtyBitmapDestination.Disk(
             node: node.name.description, size: image.virtualSize,
-            bitmapNames: Set(image.bitmaps.map(\.name)))
+            bitmapNames: Set(image.bitmaps.map(\.nameBytes)))
         })
     }
     for node in request.mapping?.nodes ?? [] where machine.node(node.name) == nil {

@@ -1,4 +1,5 @@
 internal import DeviceState
+import FileNames
 private import FoundationEssentials
 public import Jobs
 internal import Qcow2
@@ -158,7 +159,9 @@ public struct BitmapSending: JobWork {
     }
     for node in request.mapping?.nodes ?? [] {
       for bitmap in node.bitmaps
-      where !bitmaps.contains(where: { $0.node == node.name && $0.name == bitmap.name }) {
+      where !bitmaps.contains(where: {
+        $0.node == node.name && $0.name.hasSameBytes(as: bitmap.name)
+      }) {
         result.remarks.append(
           "The mapping names bitmap '\(bitmap.name)' of node '\(node.name)', which does not exist; it was "
             + "not sent")

@@ -28,7 +28,7 @@ final class NewFile: StateOutput {
     self.path = path
     let parts = FilePath(path)
     let directory = parts.removingLastComponent().string
-    guard parts.lastComponent != nil, !path.hasSuffix("/") else {
+    guard parts.lastComponent != nil, path.utf8.last != UInt8(ascii: "/") else {
       throw Self.failure(.isDirectory, path)
     }
     try Replaceable.check(path)

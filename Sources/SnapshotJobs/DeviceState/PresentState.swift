@@ -180,14 +180,15 @@ extension Image {
     let fitting = notes.notes.filter {
       $0.file == nil && $0.snapshot?.position(in: snapshots) != nil
     }
-    if let note = fitting.first(where: { $0.path.isSamePath(as: path) })
-      ?? notes.notes.first(where: { $0.path.isSamePath(as: path) && $0.file != nil })
+    if let note = fitting.first(where: { $0.path.hasSameBytes(as: path) })
+      ?? notes.notes.first(where: { $0.path.hasSameBytes(as: path) && $0.file != nil })
     {
       return .about(note)
     }
-    if notes.pathsWithoutState.contains(path) { return .nothing }
-    if let note = fitting.first(where: { $0.path.fileName == path.fileName }) ?? fitting.first
-      ?? notes.notes.first(where: { $0.path.isSamePath(as: path) })
+    if notes.pathsWithoutState.contains(where: path.hasSameBytes) { return .nothing }
+    if let note = fitting.first(where: { $0.path.fileName.hasSameBytes(as: path.fileName) })
+      ?? fitting.first
+      ?? notes.notes.first(where: { $0.path.hasSameBytes(as: path) })
       ?? notes.notes.first(where: { $0.file == nil })
     {
       return .about(note)
@@ -203,7 +204,7 @@ extension Image {
 
 extension String {
   /// The last component of a path.
-  fileprivate var fileName: Substring { split(separator: "/").last ?? "" }
+  fileprivate var fileName: String { pathNames.last ?? "" }
 }
 
 extension PresentState.Source {

@@ -76,7 +76,9 @@ public struct Healing: Sendable {
 
   /// Removes the snapshots of a tag that the machine made, or was to delete.
   private func remove(_ tag: String) throws(JobError) -> [String] {
-    let listing = try machine.snapshots(on: request.devices).first { $0.tag == tag }
+    let listing = try machine.snapshots(on: request.devices).first {
+      $0.tagBytes == Array(tag.utf8)
+    }
     let devices = (listing?.devices ?? []).filter {
       request.operation == .delete || $0.isTaken(since: start)
     }

@@ -81,7 +81,7 @@ extension SnapshotRequest {
         throw JobError(.usage, "The tag has a control character in it; leave it out")
       }
     }
-    if let saveCurrent, saveCurrent == tag {
+    if let saveCurrent, saveCurrent.hasSameBytes(as: tag) {
       throw JobError(.usage, "--save-current needs another tag than the one to load ('\(tag)')")
     }
   }

@@ -86,7 +86,7 @@ struct CommitGate {
   private func confirm(
     _ fence: FenceMark, metAt path: String, in row: CommitRow
   ) throws(JobError) {
-    var found = row.intent.members.firstIndex { $0.path.isSamePath(as: path) }
+    var found = row.intent.members.firstIndex { $0.path.hasSameBytes(as: path) }
     if found == nil, row.intent.members.indices.contains(fence.member) {
       do throws(Qcow2Error) {
         _ = try SectorFile(opening: row.intent.members[fence.member].path, .peek, access: files)

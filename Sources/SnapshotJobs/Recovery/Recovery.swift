@@ -158,7 +158,9 @@ public struct Recovery: Sendable {
     let gate = CommitGate(log: log, files: files)
     var others: [any CommitLog]?
     var findings: [Finding] = []
-    for path in Set(paths).sorted() {
+    for bytes in Set(paths.map { Array($0.utf8) }).sorted(by: { $0.lexicographicallyPrecedes($1) })
+    {
+      let path = String(decoding: bytes, as: UTF8.self)
       guard let fence = gate.fence(at: path) else { continue }
       let isOurs = try gate.knows(fence)
       if isOurs, try log.commit(fence.commit)?.isSettled == false { continue }
@@ -197,7 +199,7 @@ public struct Recovery: Sendable {
   ///   as it was then.
   public func abandon(path: String) throws(JobError) -> Finding {
     let row = try log.unsettledCommits().first { row in
-      row.intent.members.contains { $0.path.isSamePath(as: path) }
+      row.intent.members.contains { $0.path.hasSameBytes(as: path) }
     }
     if let row, let finding = try finish(row, dryRun: false, abandons: row.intent.jobs.isEmpty) {
       guard finding.isResolved else { throw finding.obstacle ?? JobError(.inUse, finding.outcome) }

@@ -1,3 +1,4 @@
+import FileNames
 internal import Jobs
 internal import Qcow2
 
@@ -83,7 +84,7 @@ struct DraftPlan {
   private func position(
     of tag: String, on member: OpenImages.Member
   ) throws(JobError) -> Int? {
-    guard tag == request.tag, let id = request.snapshotID else {
+    guard tag.hasSameBytes(as: request.tag), let id = request.snapshotID else {
       return try member.image.position(ofTag: tag, on: member.node)
     }
     return member.image.snapshots.firstIndex { $0.id == id }
@@ -91,7 +92,7 @@ struct DraftPlan {
 
   /// The same in a draft.
   private func position(of tag: String, in draft: ImageDraft) throws(Qcow2Error) -> Int? {
-    guard tag == request.tag, let id = request.snapshotID else {
+    guard tag.hasSameBytes(as: request.tag), let id = request.snapshotID else {
       return try draft.position(ofTag: tag)
     }
     return draft.snapshots.firstIndex { $0.id == id }
@@ -293,7 +294,7 @@ struct DraftPlan {
 
   private mutating func planDelete() throws(JobError) {
     let tags = [request.tag] + request.moreTags
-    var found: [String: [Int]] = [:]
+    var found: [(tag: String, holders: [Int])] = []
     for tag in tags {
       let present = try holders(of: tag)
       guard !present.isEmpty || !request.mustExist else {
@@ -302,11 +303,11 @@ struct DraftPlan {
           "Snapshot \(text(tag)) does not exist on any of the devices "
             + "(\(names(Array(members.indices))))")
       }
-      found[tag] = present
+      found.append((tag, present))
     }
-    deletedTags = request.snapshotID == nil ? tags.filter { found[$0]?.isEmpty == false } : []
+    deletedTags = request.snapshotID == nil ? found.filter { !$0.holders.isEmpty }.map(\.tag) : []
     for (index, member) in members.enumerated() {
-      let here = tags.filter { found[$0]?.contains(index) ?? false }
+      let here = found.filter { $0.holders.contains(index) }.map(\.tag)
       guard !here.isEmpty else {
         drafts.append(nil)
         actions.append("has no such snapshot")
@@ -325,6 +326,6 @@ struct DraftPlan {
   }
 
   private func text(_ tag: String) -> String {
-    tag == request.tag ? request.snapshotText : "'\(tag)'"
+    tag.hasSameBytes(as: request.tag) ? request.snapshotText : "'\(tag)'"
   }
 }

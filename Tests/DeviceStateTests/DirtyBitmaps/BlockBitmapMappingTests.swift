@@ -53,6 +53,20 @@ import Testing
     Refusal([node(long(32), "1")], "The node alias '1' is not well-formed"),
   ]
 
+  @Test("names are bytes: two spellings of one letter are two bitmaps")
+  func spellings() throws {
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
+    let text = [
+      "n/\(composed)=a/\(decomposed)", "n/\(decomposed)=a/\(composed)", "n/\u{301}=a/\u{301}",
+    ]
+    let node = try #require(BlockBitmapMapping(shortForms: text).node(named: "n"))
+    #expect(node.bitmaps.count == 3)
+    for (name, alias) in [(composed, decomposed), (decomposed, composed), ("\u{301}", "\u{301}")] {
+      #expect(node.bitmap(named: name).map { Array($0.alias.utf8) } == Array(alias.utf8))
+      #expect(node.bitmap(alias: alias).map { Array($0.name.utf8) } == Array(name.utf8))
+    }
+  }
+
   @Test("a broken rule is told in QEMU's words", arguments: refusals)
   func refused(refusal: Refusal) {
     #expect {

@@ -5,7 +5,8 @@ import Testing
   /// Two disks of 1 MiB; `disk1` has a bitmap `old`.
   private static let disks = [
     DirtyBitmapDestination.Disk(node: "disk0", size: 1 << 20, bitmapNames: []),
-    DirtyBitmapDestination.Disk(node: "disk1", size: (1 << 20) + 512, bitmapNames: ["old"]),
+    DirtyBitmapDestination.Disk(
+      node: "disk1", size: (1 << 20) + 512, bitmapNames: [Array("old".utf8)]),
   ]
 
   private func receiver(

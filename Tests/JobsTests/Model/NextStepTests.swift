@@ -14,6 +14,13 @@ import Testing
     #expect(NextStep(["delete", "--tag", ""]).commandLine == "snapjob delete --tag ''")
   }
 
+  @Test("What a terminal would obey is written as numbers")
+  func unseen() {
+    #expect(
+      NextStep("check", "/a\n1'\\\u{1B}[2J\u{2028}").commandLine
+        == #"snapjob check $'/a\0121\'\\\033[2J\342\200\250'"#)
+  }
+
   @Test("The machine that is meant is named, the default one as well")
   func machine() {
     #expect(NextStep(["list"], machine: "default").commandLine == "snapjob -m default list")
