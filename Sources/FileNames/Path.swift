@@ -35,6 +35,12 @@ extension String {
   /// machines, snapshots and bitmaps.
   public func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 
+  /// What follows a prefix, byte for byte; nil if the text does not begin with it. A mark behind a colon belongs to
+  /// what follows.
+  public func suffix(after prefix: String) -> String? {
+    utf8.starts(with: prefix.utf8) ? String(Substring(utf8.dropFirst(prefix.utf8.count))) : nil
+  }
+
   /// Whether a path is below a directory; both absolute and without symbolic links.
   public func isPath(below directory: String) -> Bool {
     directory == "/"

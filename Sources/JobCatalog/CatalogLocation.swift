@@ -47,7 +47,8 @@ extension Catalog {
     let places = [0, geteuid()].compactMap { uid in
       try? location(environment: environment, uid: uid)
     }
-    return Set(places.map { Array($0.utf8) }).compactMap { bytes in
+    return Set(places.map { Array($0.utf8) }).sorted { $0.lexicographicallyPrecedes($1) }.compactMap
+    { bytes in
       let place = String(decoding: bytes, as: UTF8.self)
       guard !place.hasSameBytes(as: path), access(place, R_OK | W_OK) == 0 else { return nil }
       return try? Catalog(path: place)

@@ -45,6 +45,8 @@ struct FileNameTests {
     let mark = "\u{301}"
     #expect("/\(mark)x".isAbsolutePath && !"\(mark)/x".isAbsolutePath && !"".isAbsolutePath)
     #expect("/\(mark)x/./y//z/..".absolutePath(in: "/d") == "/\(mark)x/y/z/..")
+    #expect("file:\(mark)x".suffix(after: "file:").map { Array($0.utf8) } == Array("\(mark)x".utf8))
+    #expect("fil".suffix(after: "file:") == nil && "file:".suffix(after: "file:") == "")
     #expect("a/\(mark)x".hasSlash && !"a\(mark)x".hasSlash)
     #expect(Array("\(mark)x".absolutePath(in: "/d").utf8) == Array("/d/\(mark)x".utf8))
     #expect("/a/\(mark)x".pathNames.count == 2)

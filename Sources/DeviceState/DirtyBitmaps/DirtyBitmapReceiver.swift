@@ -47,9 +47,14 @@ public struct DirtyBitmapReceiver: Sendable {
   private var contentByteCount: UInt64 = 0
   private var indices: [BitmapName: Int] = [:]
 
+  /// As bytes: two spellings of one letter are two names.
   private struct BitmapName: Hashable {
-    let node: String
-    let name: String
+    let node: [UInt8]
+    let name: [UInt8]
+
+    init(node: String, name: String) {
+      (self.node, self.name) = (Array(node.utf8), Array(name.utf8))
+    }
   }
 
   /// Makes a receiver.

@@ -61,8 +61,8 @@ public struct DirtyBitmapSender: Sendable {
     }
   }
 
-  private var lastNode: String?
-  private var lastBitmap: (node: String, alias: String)?
+  private var lastNode: [UInt8]?
+  private var lastBitmap: [UInt8]?
 
   /// Starts sending.
   public init() {}
@@ -110,12 +110,11 @@ public struct DirtyBitmapSender: Sendable {
   private mutating func chunk(
     of bitmap: Bitmap, _ body: DirtyBitmapChunk.Body
   ) -> DirtyBitmapChunk {
-    let isSameNode = lastNode == bitmap.nodeAlias
-    let isSameBitmap = lastBitmap.map { $0 == (bitmap.nodeAlias, bitmap.alias) } ?? false
-    lastNode = bitmap.nodeAlias
-    lastBitmap = (bitmap.nodeAlias, bitmap.alias)
+    let (node, name) = (Array(bitmap.nodeAlias.utf8), Array(bitmap.alias.utf8))
+    let isSameNode = lastNode == node
+    let isSameBitmap = isSameNode && lastBitmap == name
+    (lastNode, lastBitmap) = (node, name)
     return DirtyBitmapChunk(
-      node: isSameNode ? nil : Array(bitmap.nodeAlias.utf8),
-      bitmap: isSameBitmap ? nil : Array(bitmap.alias.utf8), body)
+      node: isSameNode ? nil : node, bitmap: isSameBitmap ? nil : name, body)
   }
 }

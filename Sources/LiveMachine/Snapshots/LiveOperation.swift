@@ -63,7 +63,7 @@ struct LiveOperation: Sendable {
         // What is gone already is not asked for again.
         var rest = request
         rest.mustExist = false
-        return try await LiveOperation(monitor: monitor, request: rest, machine: machine).run()
+        _ = try await LiveOperation(monitor: monitor, request: rest, machine: machine).run()
       }
       return try await finish(plan, pause: nil)
     }

@@ -1,4 +1,5 @@
 import DeviceState
+import FileNames
 import Jobs
 import QMP
 import SnapshotJobs
@@ -41,7 +42,7 @@ extension CommandTable {
 extension CommandContext {
   /// A state by a path, or `tag:` with the name of a snapshot.
   fileprivate func state(_ argument: String) throws(JobError) -> StateReference {
-    argument.hasPrefix("tag:")
-      ? .tag(String(argument.dropFirst(4))) : .file(try path(argument))
+    if let tag = argument.suffix(after: "tag:") { return .tag(tag) }
+    return .file(try path(argument))
   }
 }

@@ -1,19 +1,22 @@
 /// A line of the monitor for people, read from its start; QEMU's way (monitor/hmp.c).
+///
+/// Not by characters: a mark behind a quote or a blank belongs to what follows.
 struct HumanCommandLine {
   /// The whole line.
   let text: String
-  private(set) var rest: Substring
+  private(set) var rest: Substring.UnicodeScalarView
 
   init(_ text: String) {
     self.text = text
-    rest = text[...]
+    rest = text.unicodeScalars[...]
   }
 
   /// The line up to what was not read yet, without white space at its end.
   var readPart: String {
     var end = rest.startIndex
-    while end > text.startIndex, text[text.index(before: end)].isCommandSpace {
-      end = text.index(before: end)
+    let scalars = text.unicodeScalars
+    while end > scalars.startIndex, scalars[scalars.index(before: end)].isCommandSpace {
+      end = scalars.index(before: end)
     }
     return String(text[..<end])
   }
@@ -30,7 +33,7 @@ struct HumanCommandLine {
     let name = rest.prefix { $0 != "/" && !$0.isCommandSpace }
     if name.isEmpty, rest.isEmpty { return nil }
     rest = rest[name.endIndex...]
-    return name
+    return Substring(name)
   }
 
   /// Reads an option if it is there.
@@ -45,7 +48,7 @@ struct HumanCommandLine {
   ) throws(HumanSyntaxError) -> Bool {
     skipSpace()
     guard rest.first == "-" else { return false }
-    let given = rest.dropFirst().first
+    let given = rest.dropFirst().first.map(Character.init)
     if given == letter {
       rest = rest.dropFirst(2)
       return true
@@ -73,13 +76,14 @@ struct HumanCommandLine {
         return result
       }
       guard character == "\\" else {
-        result.append(character)
+        result.unicodeScalars.append(character)
         continue
       }
       switch next.popFirst() {
       case "n": result.append("\n")
       case "r": result.append("\r")
-      case let escaped? where "\\'\"".contains(escaped): result.append(escaped)
+      case let escaped? where "\\'\"".unicodeScalars.contains(escaped):
+        result.unicodeScalars.append(escaped)
       default: return nil
       }
     }
@@ -96,11 +100,11 @@ struct HumanSyntaxError: Error {
   init(_ text: String) { self.text = text }
 }
 
-extension Character {
+extension Unicode.Scalar {
   /// White space as C's `isspace` has it.
   fileprivate var isCommandSpace: Bool {
     switch self {
-    case " ", "\t", "\n", "\r", "\r\n", "\u{b}", "\u{c}": true
+    case " ", "\t", "\n", "\r", "\u{b}", "\u{c}": true
     default: false
     }
   }

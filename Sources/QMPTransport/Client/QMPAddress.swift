@@ -1,3 +1,4 @@
+import FileNames
 public import QMP
 
 /// Where a QMP server listens.
@@ -12,8 +13,8 @@ public enum QMPAddress: Sendable, Hashable, CustomStringConvertible {
   /// - Parameter text: `unix:PATH` or `tcp:HOST:PORT`; an IPv6 address in brackets.
   /// - Throws: `QMPError` of kind `usage` for anything else.
   public init(_ text: String) throws(QMPError) {
-    if text.hasPrefix("unix:"), text.utf8.count > "unix:".utf8.count {
-      self = .unix(path: String(text.dropFirst("unix:".count)))
+    if let path = text.suffix(after: "unix:"), !path.isEmpty {
+      self = .unix(path: path)
       return
     }
     if text.hasPrefix("tcp:"), let colon = text.lastIndex(of: ":"),

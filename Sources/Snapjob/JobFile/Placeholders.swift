@@ -17,12 +17,13 @@ public struct Placeholders: Sendable, Hashable {
   /// - Throws: what is wrong with it.
   func expand(_ text: String, machine: String?, line: Int) throws(LineError) -> String {
     var result = ""
-    var rest = text[...]
+    // A mark behind a brace belongs to what follows.
+    var rest = text.unicodeScalars[...]
     while let brace = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
-      result += rest[..<brace]
+      result += String(rest[..<brace])
       let next = rest.index(after: brace)
       if next < rest.endIndex, rest[next] == rest[brace] {
-        result.append(rest[brace])
+        result.unicodeScalars.append(rest[brace])
         rest = rest[rest.index(after: next)...]
         continue
       }
@@ -39,6 +40,6 @@ public struct Placeholders: Sendable, Hashable {
       result += value
       rest = rest[rest.index(after: end)...]
     }
-    return result + rest
+    return result + String(rest)
   }
 }

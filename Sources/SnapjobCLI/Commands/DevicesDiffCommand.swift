@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 
 /// `snapjob devices diff`.
@@ -25,7 +26,7 @@ struct DevicesDiffCommand: Verb {
 
   func perform(in session: Session) async throws -> ExitStatus {
     let names = try [old, new].map { name in
-      name.hasPrefix("tag:") ? name : try session.host.absolute(name)
+      name.suffix(after: "tag:") == nil ? try session.host.absolute(name) : name
     }
     let difference = try await session.withEndpoint { endpoint in
       try await endpoint.execute(

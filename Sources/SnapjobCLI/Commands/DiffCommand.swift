@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 
 /// `snapjob diff`.
@@ -56,7 +57,7 @@ struct DiffCommand: Verb {
 
   /// The name that is meant by an argument.
   private static func tag(_ argument: String) -> String {
-    argument.hasPrefix("tag:") ? String(argument.dropFirst(4)) : argument
+    argument.suffix(after: "tag:") ?? argument
   }
 
   /// Ranges of disks for people.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 
 /// `snapjob machine add`.
@@ -34,10 +35,10 @@ struct MachineAddCommand: Verb {
   /// The monitor's address, with an absolute path.
   private func monitor(_ session: Session) throws -> QMPValue? {
     guard let qmp else { return nil }
-    guard qmp.hasPrefix("unix:"), qmp.utf8.count > "unix:".utf8.count else {
+    guard let path = qmp.suffix(after: "unix:"), !path.isEmpty else {
       throw CommandFailure(.usage, "'\(qmp)' is no monitor of a machine. Write --qmp unix:PATH")
     }
-    return try .string("unix:" + session.host.absolute(String(qmp.dropFirst("unix:".count))))
+    return try .string("unix:" + session.host.absolute(path))
   }
 
   func perform(in session: Session) async throws -> ExitStatus {

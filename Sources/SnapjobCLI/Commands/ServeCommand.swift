@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 import Snapjob
 
@@ -124,8 +125,8 @@ enum ServiceAddress: ExpressibleByArgument, Hashable, Sendable {
   init?(argument: String) {
     if argument == "stdio" {
       self = .stdio
-    } else if argument.hasPrefix("unix:"), argument.utf8.count > "unix:".utf8.count {
-      self = .socket(String(argument.dropFirst("unix:".count)))
+    } else if let path = argument.suffix(after: "unix:"), !path.isEmpty {
+      self = .socket(path)
     } else {
       return nil
     }

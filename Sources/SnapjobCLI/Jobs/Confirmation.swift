@@ -15,7 +15,7 @@ struct Confirmation: Sendable, Hashable {
   ///   - bytesAtRisk: for a load, the bytes that are in no snapshot.
   init?(_ order: SnapshotOrder, disks: Disks, machine: String?, bytesAtRisk: Int64) {
     let name = machine ?? disks.machine
-    let prefix = name.map { "\($0): " } ?? ""
+    let prefix = name.map { "\(Table.printable($0)): " } ?? ""
     let place = Quantity.count(disks.devices.count, "disk")
     let what = "\(prefix)\(order.verb.rawValue) \(order.names) on \(place)"
     switch order.verb {

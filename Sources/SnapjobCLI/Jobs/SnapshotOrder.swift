@@ -68,7 +68,7 @@ struct SnapshotOrder: Sendable, Hashable {
     if verb == .delete, job.changedNodes?.isEmpty == true {
       return "\(quotedTags): nothing to delete on \(disks.description)."
     }
-    if mayDoNothing, verb != .delete, job.bytesWritten == 0, job.bytesFreed == 0 {
+    if mayDoNothing, job.bytesWritten == 0, job.bytesFreed == 0 {
       return "\(quotedTags) is complete on \(disks.description) already; nothing was written."
     }
     switch verb {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileNames
 import QMP
 import Snapjob
 
@@ -42,8 +43,10 @@ struct StreamAddress: ExpressibleByArgument, Sendable, Hashable {
   ///
   /// - Throws: as ``Host/absolute(_:)``.
   func uri(_ host: Host) throws(QMPError) -> String {
-    for scheme in ["unix:", "file:"] where text.utf8.starts(with: scheme.utf8) && text != scheme {
-      return try scheme + host.absolute(String(text.dropFirst(scheme.count)))
+    for scheme in ["unix:", "file:"] {
+      if let path = text.suffix(after: scheme), !path.isEmpty {
+        return try scheme + host.absolute(path)
+      }
     }
     return text
   }

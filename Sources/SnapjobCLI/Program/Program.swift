@@ -78,7 +78,10 @@ struct Program {
     let sentence = SnapjobCommand.message(for: error)
     let prefix = "Error: "
     let shown = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
-    console.err.write("snapjob: \(shown)\n")
+    // The usage is several lines.
+    let lines = shown.split(separator: "\n", omittingEmptySubsequences: false)
+      .map { Table.printable(String($0)) }
+    console.err.write("snapjob: \(lines.joined(separator: "\n"))\n")
     if json { console.out.write(CommandFailure(.usage, sentence).json.jsonText + "\n") }
     return .usage
   }

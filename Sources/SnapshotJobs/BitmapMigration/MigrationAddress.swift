@@ -15,8 +15,10 @@ public enum MigrationAddress: Sendable, Hashable, CustomStringConvertible {
   /// - Throws: `JobError` (usage): QEMU's text for what is no address, and what to do instead of an address
   ///   that QEMU has and snapjob has not.
   public init(_ uri: String) throws(JobError) {
-    guard let colon = uri.firstIndex(of: ":") else { throw Self.invalid }
-    let rest = String(uri[uri.index(after: colon)...])
+    guard let colon = uri.utf8.firstIndex(of: UInt8(ascii: ":")) else {
+      throw Self.invalid
+    }
+    let rest = String(uri[uri.utf8.index(after: colon)...])
     switch uri[..<colon] {
     case "unix" where !rest.isEmpty: self = .unix(path: rest)
     case "file" where !rest.isEmpty: self = .file(path: rest)

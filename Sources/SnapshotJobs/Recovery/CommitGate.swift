@@ -15,7 +15,7 @@ struct CommitGate {
   /// - Throws: `JobError` that says what keeps a commit open.
   func finish(concerning paths: [String]) throws(JobError) {
     for row in try log.unsettledCommits() {
-      guard zip(row.intent.members, row.isConfirmed).contains(where: { paths.contains($0.0.path) })
+      guard row.intent.members.contains(where: { paths.contains(where: $0.path.hasSameBytes) })
       else { continue }
       try finish(row)
     }

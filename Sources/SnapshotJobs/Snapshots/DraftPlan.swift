@@ -87,7 +87,7 @@ struct DraftPlan {
     guard tag.hasSameBytes(as: request.tag), let id = request.snapshotID else {
       return try member.image.position(ofTag: tag, on: member.node)
     }
-    return member.image.snapshots.firstIndex { $0.id == id }
+    return member.image.snapshots.firstIndex { $0.id.hasSameBytes(as: id) }
   }
 
   /// The same in a draft.
@@ -95,7 +95,7 @@ struct DraftPlan {
     guard tag.hasSameBytes(as: request.tag), let id = request.snapshotID else {
       return try draft.position(ofTag: tag)
     }
-    return draft.snapshots.firstIndex { $0.id == id }
+    return draft.snapshots.firstIndex { $0.id.hasSameBytes(as: id) }
   }
 
   private func names(_ indices: [Int]) -> String {

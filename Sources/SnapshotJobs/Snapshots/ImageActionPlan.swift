@@ -1,3 +1,4 @@
+import FileNames
 internal import Jobs
 internal import Qcow2
 
@@ -30,7 +31,7 @@ struct ImageActionPlan {
       case .snapshot(.take(let device, let name)):
         let isTaken =
           member.image.snapshots.contains { $0.isCalled(name) }
-          || taken.contains { $0.index == index && $0.name == name }
+          || taken.contains { $0.index == index && $0.name.hasSameBytes(as: name) }
         guard !isTaken else {
           throw JobError(
             .conflict, "Snapshot with name '\(name)' already exists on device '\(device)'")
@@ -69,7 +70,7 @@ struct ImageActionPlan {
     id: String?, name: String?, in image: Image, of device: String
   ) throws(JobError) -> Int {
     let position = image.snapshots.firstIndex { snapshot in
-      id.map { snapshot.id == $0 } ?? true && name.map { snapshot.isCalled($0) } ?? true
+      id.map(snapshot.id.hasSameBytes) ?? true && name.map { snapshot.isCalled($0) } ?? true
     }
     guard let position else {
       throw JobError(

@@ -68,6 +68,17 @@ import Testing
     }
   }
 
+  @Test func twoSpellingsOfOneLetterAreTwoNames() throws {
+    let names = ["caf\u{e9}", "cafe\u{301}"]
+    let bitmaps = try names.map { try bitmap("N", $0, granularity: 65536, diskSize: 65536) }
+    let disk = DirtyBitmapDestination.Disk(node: "N", size: 65536, bitmapNames: [])
+    var receiver = DirtyBitmapReceiver(
+      DirtyBitmapDestination(disks: [disk], mapping: nil), unknownAliases: .refused)
+    let contents = bitmaps.map { [UInt8](repeating: 0, count: Int($0.contentByteCount)) }
+    for chunk in try chunks(bitmaps, contents) { try receiver.take(chunk) }
+    #expect(try receiver.finish().map { Array($0.name.utf8) } == names.map { Array($0.utf8) })
+  }
+
   @Test func namesAreLeftOutWhereTheyAreTheSame() throws {
     let bitmaps = try [
       bitmap("N", "A2", granularity: 65536, diskSize: 64 << 20),
