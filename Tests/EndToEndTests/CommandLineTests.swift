@@ -170,11 +170,12 @@ import Testing
     try program.run("-m", composed, "bitmap", "add", "disk", "\u{301}z")
     try program.run("-m", composed, "bitmap", "merge", "disk", composed, "disk/\u{301}z")
     // A path begins behind the colon, and a word behind the quote.
-    try program.run("-m", composed, "bitmap", "send", "file:\u{301}s", "--timeout", "60")
+    try program.run("-m", composed, "bitmap", "send", "--to", "file:\u{301}s")
     #expect(access(program.path("\u{301}s"), F_OK) == 0 && access(program.path("s"), F_OK) != 0)
     try program.run(
-      "-m", composed, "qmp", "human-monitor-command", "command-line=savevm \"\u{301}v\"")
-    #expect(try program.run("-m", composed, "list", "--json").text.contains("\"\u{301}v\""))
+      "-m", composed, "qmp", "human-monitor-command",
+      "{\"command-line\": \"savevm \\\"\u{301}v\\\"\"}")
+    #expect(try program.run("-m", composed, "list", "--json").text.contains("\"\\u0301v\""))
     let socket = "unix:" + program.path("s")
     let server = try Server(program, ["-m", composed, "serve", "--qmp", socket])
     while access(program.path("s"), F_OK) != 0 {
