@@ -14,23 +14,66 @@ public enum DeviceStateFile {
   ///     them nothing tells where a device's state ends: only the same machine under Xen can read it.
   ///   - output: takes the bytes.
   /// - Returns: the number of bytes written.
-  /// - Throws: ``StreamError``; the output has got part of a stream then.
+  /// - Throws: ``StreamError``; the output has got nothing then, or what it has failed at. Unsupported if a device's
+  ///   state holds what would be read as its end where no description tells its length; over a limit if all
+  ///   states together are longer than ``StreamLimits/devicesByteCount``.
   @discardableResult
   public static func extract(
     from source: any StreamSource, withFooters: Bool = true, to output: @escaping StreamOutput
   ) throws(StreamError) -> UInt64 {
+    let file = Collected()
+    let writer = StreamWriter(to: file.take)
     var reader = try StreamReader(source)
-    let writer = StreamWriter(to: output)
+    var devices: [Extracted] = []
     try writer.begin()
     while let part = try reader.next() {
       guard case .section(let header) = part, header.kind == .full else { continue }
       try writer.beginSection(header)
-      try reader.passPayload { bytes throws(StreamError) in try writer.write(bytes) }
+      let payload = try reader.passPayload { bytes throws(StreamError) in try writer.write(bytes) }
+      devices.append(Extracted(header: header, byteCount: payload?.byteCount ?? 0))
       try writer.endSection(withFooter: withFooters)
     }
     try writer.endSections()
     try writer.finish()
+    if withFooters { try check(file.bytes, has: devices) }
+    try unsafe output(file.bytes.span.bytes)
     return writer.byteCount
+  }
+
+  /// One device's state, as it was taken out.
+  private struct Extracted: Hashable {
+    let header: SectionHeader
+    let byteCount: UInt64
+  }
+
+  /// What was taken out, until it is known to be read back as it was meant.
+  private final class Collected {
+    private(set) var bytes: [UInt8] = []
+
+    var take: StreamOutput {
+      { run throws(StreamError) in
+        guard run.byteCount <= StreamLimits.devicesByteCount - self.bytes.count else {
+          throw StreamError(
+            .overLimit,
+            "the states of the devices are longer than \(StreamLimits.devicesByteCount) bytes")
+        }
+        unsafe run.withUnsafeBytes { unsafe self.bytes.append(contentsOf: $0) }
+      }
+    }
+  }
+
+  /// Checks that a file has just these devices for whoever reads it: a guest may have put bytes into a device's state
+  /// that look like the end of its section.
+  private static func check(_ file: [UInt8], has devices: [Extracted]) throws(StreamError) {
+    let found = (try? StreamSummary(reading: BytesSource(file)))?.devices.map {
+      Extracted(header: $0.header, byteCount: UInt64($0.payload.count))
+    }
+    guard found != devices else { return }
+    let place = zip(devices, found ?? []).first { $0 != $1 }?.0 ?? devices.last
+    throw StreamError(
+      .unsupported,
+      "its state holds bytes that look like its end, and no description tells its length outside of the whole "
+        + "stream. Keep the whole stream", section: place?.header.place)
   }
 
   /// What a merge has made.

@@ -30,4 +30,7 @@ public enum StreamLimits {
   public static let decodedPathByteCount = 1 << 24
   /// Places in a stream without a description that look like the end of a section.
   public static let footerCandidateCount = 1 << 16
+  /// Bytes of all devices' states together that are taken out of a stream. A display may keep its pictures there, of
+  /// 33 MB each for 4K.
+  public static let devicesByteCount = 1 << 28
 }

@@ -62,7 +62,9 @@ struct CheckCommand: Verb {
     let report = CheckReport(check["result"] ?? [:])
     if !isOnly, report.isChecked { output.line("\(isFirst ? "" : "\n")\(name):") }
     guard report.isChecked else {
-      for message in report.messages {
+      // A server may say less than it should.
+      let messages = report.messages.isEmpty ? ["it was not checked"] : report.messages
+      for message in messages {
         output.failure(
           TargetFailure(
             target: check.text("target"), filename: check.text("filename"), problem: message))

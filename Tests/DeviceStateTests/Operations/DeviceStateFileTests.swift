@@ -40,6 +40,36 @@ import Testing
     #expect(try extract(bytes) == bytes)
   }
 
+  @Test
+  func
+    `A state that holds what looks like its end is not taken out of the stream that tells its length`()
+    throws
+  {
+    var bytes = try GoldenStream.savevm.bytes
+    let whole = try StreamSummary(reading: BytesSource(bytes))
+    let last = try #require(whole.devices.last)
+    let device = try #require(whole.devices.dropLast().first { $0.payload.count >= 32 })
+    // Its footer, and the header of a section that the last device's footer ends.
+    var text = StreamText()
+    let start = text.bytes.count
+    text.add(UInt8(0x7E))
+    text.add(device.header.id)
+    text.addDevice(id: last.header.id, "x", instance: 0, [])
+    let disguise = text.bytes[start...].prefix(5 + 15)
+    bytes.replaceSubrange(
+      Int(device.payload.lowerBound)..<Int(device.payload.lowerBound) + disguise.count,
+      with: disguise)
+    #expect(
+      try StreamSummary(reading: BytesSource(bytes)).devices.map(\.header)
+        == whole.devices.map(\.header))
+    let collected = CollectedBytes()
+    let error = #expect(throws: StreamError.self) {
+      try DeviceStateFile.extract(from: BytesSource(bytes), to: collected.output)
+    }
+    #expect(error?.code == .unsupported && error?.section?.contains(device.name.name) == true)
+    #expect(collected.bytes.isEmpty)
+  }
+
   @Test func `Without footers just these are left out`() throws {
     let bytes = try GoldenStream.savevm.bytes
     let count = try StreamSummary(reading: BytesSource(bytes)).devices.count

@@ -128,6 +128,13 @@ import Testing
     #expect(!run.out.text.contains("disk2:\nNo errors"))
   }
 
+  @Test("an image of which the server says nothing was not checked") func checkOfNothing() async {
+    let run = Run()
+    run.endpoint.reply(to: "x-snapjob-check", with: [["target": "disk0", "id": "held"]])
+    #expect(await run("check").rawValue == 1)
+    #expect(run.err.text == "snapjob: disk0: it was not checked\n")
+  }
+
   @Test("a repair says in qemu-img's words what it has mended") func repair() async {
     let run = Run()
     run.endpoint.reply(
