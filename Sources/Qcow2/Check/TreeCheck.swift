@@ -58,7 +58,10 @@ extension ImageCheck {
       findings.leadsNowhere("an L1 table lies behind the end of the file")
       return
     }
-    let words = try image.file.readWords(count: entryCount, at: offset, isZeroPadded: true)
+    // Behind the end of the file all entries are zero: no work for what a table only claims.
+    let rest = (image.fileLength - Int64(offset.bytes) + 7) / 8
+    let words = try image.file.readWords(
+      count: min(entryCount, Int(rest)), at: offset, isZeroPadded: true)
     for (index, word) in words.enumerated() where word != 0 {
       if word & TableEntry.l1ReservedMask != 0 {
         findings.corrupt("ERROR found L1 entry with reserved bits set: \(hexadecimal(word))")
