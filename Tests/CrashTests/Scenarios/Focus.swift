@@ -6,6 +6,8 @@ struct Focus: Sendable {
   var kills: Set<Journal.Fault.Kind>?
   /// Whether crashes are tried in which no call has failed.
   var triesPlainCrashes = true
+  /// How many events after a failure the crash comes at most; nil for any number.
+  var eventsAfterFailure: Int?
   /// In how many states of a hundred other programs act.
   var actPercentage = 50
   /// The same where only the page cache has the new first sector of an image alone.

@@ -158,7 +158,9 @@ final class Trial {
       of: protection.rearranged(journal.entries, from: files), from: files,
       acknowledged: acknowledged,
       name: name, loneImages: loneImages,
-      onlyAfterFault: onlyAfterFault, seed: generator.next())
+      onlyAfterFault: onlyAfterFault,
+      eventsAfterFailure: onlyAfterFault && !isInRecovery ? focus.eventsAfterFailure : nil,
+      seed: generator.next())
     var count = 0
     while count < limit, !isOver, let state = points.nextState() {
       place.companions = companions

@@ -36,11 +36,13 @@ struct CrashPoints {
   ///   - name: what was done, for messages.
   ///   - loneImages: the images that are committed each alone.
   ///   - onlyAfterFault: whether the states before the failure, which others have as well, are left out.
+  ///   - eventsAfterFailure: how many events after the failure the process ends at most.
   ///   - seed: of the order in which states are taken.
   init(
     of entries: [Journal.Entry], from files: [String: FileModel], acknowledged start: Int,
     name: String,
-    loneImages: Set<String>, onlyAfterFault: Bool = false, seed: UInt64
+    loneImages: Set<String>, onlyAfterFault: Bool = false, eventsAfterFailure: Int? = nil,
+    seed: UInt64
   ) {
     self.name = name
     self.loneImages = loneImages
@@ -57,13 +59,18 @@ struct CrashPoints {
       if case .fault = entry.event, first == 0 { first = index + 1 }
     }
     var generator = SeededGenerator(seed: seed)
-    addCandidates(from: onlyAfterFault ? first : 0, &generator)
+    let last = prefixes.count - 1
+    addCandidates(
+      from: onlyAfterFault ? first : 0,
+      through: eventsAfterFailure.map { min(first + $0, last) } ?? last, &generator)
   }
 
-  private mutating func addCandidates(from first: Int, _ generator: inout SeededGenerator) {
+  private mutating func addCandidates(
+    from first: Int, through last: Int, _ generator: inout SeededGenerator
+  ) {
     var certain: [(prefix: Int, end: End)] = []
     var sampled: [(prefix: Int, end: End)] = []
-    for prefix in first..<max(first, prefixes.count) {
+    for prefix in first..<max(first, last + 1) {
       let count = Self.pendingCount(prefixes[prefix])
       certain += [(prefix, .killed), (prefix, .powerLoss(mask: 0))]
       if count <= Self.enumeratedChanges {
