@@ -2,6 +2,8 @@
 ///
 /// While nobody takes them, the first one ends the program at once: everything that changes an image
 /// can be ended at any instant, and what was being asked for has not begun.
+///
+/// What ``SignalCount`` takes for one request counts once.
 protocol Interruptions: Sendable {
   /// Takes the signals from now on.
   ///

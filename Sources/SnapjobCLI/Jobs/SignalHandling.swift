@@ -9,7 +9,7 @@ import Synchronization
 final class SignalHandling: Interruptions {
   private struct State {
     var receiver: (@Sendable (Int32, Int) -> Void)?
-    var count = 0
+    var count = SignalCount()
     var statusReceiver: (@Sendable () -> Void)?
   }
 
@@ -38,7 +38,7 @@ final class SignalHandling: Interruptions {
   func take(_ receiver: @escaping @Sendable (Int32, Int) -> Void) {
     state.withLock {
       $0.receiver = receiver
-      $0.count = 0
+      $0.count.restart()
     }
   }
 
@@ -56,14 +56,12 @@ final class SignalHandling: Interruptions {
       return
     }
     let (receiver, count) = state.withLock { state in
-      state.count += 1
-      return (state.receiver, state.count)
+      (state.receiver, state.count.add(signal, at: .now))
     }
-    if let receiver {
-      receiver(signal, count)
-    } else {
-      endProcess(.interrupted(by: signal))
-    }
+    guard let count else { return }
+    guard let receiver else { return endProcess(.interrupted(by: signal)) }
+    receiver(signal, count)
+    state.withLock { $0.count.noteHandled(signal, at: .now) }
   }
 
   /// Whether whoever started the program wants a signal ignored, as `nohup` does.
@@ -72,6 +70,35 @@ final class SignalHandling: Interruptions {
     guard sigaction(signal, nil, &action) == 0 else { return false }
     // SIG_IGN is the address 1.
     return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+  }
+}
+
+/// How often somebody has asked for the end.
+///
+/// `timeout` sends its signal to the program and then to the group that the program is in: the same signal twice within
+/// an instant is one request. Nobody presses Ctrl-C that fast.
+struct SignalCount: Sendable {
+  /// How soon after one was handled the same signal means the same request.
+  static let echo = Duration.milliseconds(150)
+
+  private var count = 0
+  private var last: (signal: Int32, end: ContinuousClock.Instant)?
+
+  /// Begins to count anew; what was handled just now still has its echo.
+  mutating func restart() { count = 0 }
+
+  /// Counts a signal.
+  ///
+  /// - Returns: which request it is, from 1 on; nil if it is the one before.
+  mutating func add(_ signal: Int32, at instant: ContinuousClock.Instant) -> Int? {
+    if let last, last.signal == signal, instant - last.end < Self.echo { return nil }
+    count += 1
+    return count
+  }
+
+  /// Notes that a signal was handled; its echo is counted from here, however long that took.
+  mutating func noteHandled(_ signal: Int32, at instant: ContinuousClock.Instant) {
+    last = (signal, instant)
   }
 }
 
