@@ -55,10 +55,13 @@ enum JobHints {
       let server = try stage.start("-m", "web01", "serve", "--qmp", "unix:\(stage.path("q"))")
       defer { server.kill() }
       kill(pid_t(worker), SIGSTOP)
-      let line =
-        "timeout -s INT 3 snapjob --connect unix:'\(stage.path("q"))' job finalize j1; true"
       while !stage.exists("q") { usleep(10_000) }
-      let interrupted = try stage.shell(line)
+      let interrupted = try stage.shell(
+        """
+        snapjob --connect unix:'\(stage.path("q"))' job finalize j1 2> said & p=$!
+        until grep -q waiting said; do sleep 0.05; done
+        kill -TERM $p; wait $p; cat said
+        """)
       let hint = try stage.hint("job show *", in: interrupted)
       #expect(try stage.attempt(hint: hint).text.contains("status: pending"))
       kill(pid_t(worker), SIGCONT)

@@ -106,8 +106,9 @@ import Testing
     let result = try program.shell(
       """
       mkfifo in out; exec 4<>in 5<>out
-      snapjob serve --qmp stdio < in > out 4>&- 5>&- & p=$!
+      snapjob serve --qmp stdio < in > out 2> said 4>&- 5>&- & p=$!
       { echo '{"execute": "qmp_capabilities"}'; yes '{"execute": "query-commands"}' | head -n 60; } >&4
+      until grep -q serving said; do sleep 0.05; done
       sleep 1; kill -TERM $p; (sleep 20; kill -KILL $p) & watch=$!
       wait $p; echo $?; kill $watch
       """)
