@@ -21,7 +21,7 @@ public struct DirtyBitmapChunk: Sendable, Hashable {
     case bits(DirtyBitmapBits)
     /// A bitmap has been sent to its end.
     case complete
-    /// Nothing; it stands at the end of a section only.
+    /// Nothing; it stands at the end of a section only, and is refused elsewhere.
     case nothing
   }
 

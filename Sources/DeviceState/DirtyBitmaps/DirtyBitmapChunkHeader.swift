@@ -25,7 +25,8 @@ struct DirtyBitmapChunkHeader {
   /// Decodes a header.
   ///
   /// - Throws: `ByteCodingError` if it has not come to its end; ``StreamError``, without a place, for flags
-  ///   that nobody knows, and with QEMU's text for too many bits.
+  ///   that nobody knows, for a chunk that says nothing where its section goes on, which no sender writes, and with
+  ///   QEMU's text for too many bits.
   init(decoding reader: inout ByteReader) throws {
     let flags = try DirtyBitmapChunkFlags(decoding: &reader)
     node = try flags.contains(.nodeName) ? Self.name(&reader) : nil
@@ -46,6 +47,9 @@ struct DirtyBitmapChunkHeader {
       } else {
         .nothing
       }
+    if case .nothing = body, !isLast {
+      throw StreamError(.malformed, "a chunk that says nothing and does not end its section")
+    }
   }
 
   private static func name(_ reader: inout ByteReader) throws(ByteCodingError) -> [UInt8] {
@@ -88,7 +92,7 @@ extension DirtyBitmapChunkFlags {
   /// Decodes one, two or four bytes. The last one carries the flags; those before it would carry flags
   /// that are not known yet.
   ///
-  /// - Throws: `ByteCodingError` if they have not all come; ``StreamError`` for unknown flags, and for none.
+  /// - Throws: `ByteCodingError` if they have not all come; ``StreamError`` for unknown flags.
   fileprivate init(decoding reader: inout ByteReader) throws {
     let first: UInt8 = try reader.read()
     var bits = UInt32(first & ~Self.moreBytes)
@@ -98,7 +102,7 @@ extension DirtyBitmapChunkFlags {
       if second & Self.moreBytes != 0 { bits = bits << 16 | UInt32(try reader.read(UInt16.self)) }
     }
     self.init(rawValue: bits)
-    guard Self.known.isSuperset(of: self), !isEmpty else {
+    guard Self.known.isSuperset(of: self) else {
       throw StreamError(
         .malformed, "a chunk with the unknown flags 0x\(String(bits, radix: 16))")
     }
