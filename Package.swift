@@ -48,7 +48,7 @@ let package = Package(
       ],
       swiftSettings: house),
     .target(name: "DeviceState", dependencies: ["ByteCoding"], swiftSettings: byteHouse),
-    .target(name: "Jobs", dependencies: ["FileNames"], swiftSettings: house),
+    .target(name: "Jobs", swiftSettings: house),
     .target(
       name: "SnapshotJobs",
       dependencies: ["FileNames", "Jobs", "Qcow2", "DeviceState", log, system],

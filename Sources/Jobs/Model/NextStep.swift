@@ -1,5 +1,3 @@
-import FileNames
-
 /// A command line that a message recommends: `snapjob -m web01 load --tag before --device disk0`.
 ///
 /// In a message it stands between backticks, quoted for a shell. The message can then go as one string over a wire,
@@ -40,50 +38,13 @@ public struct NextStep: Sendable, Hashable, CustomStringConvertible {
     "`" + (["snapjob"] + arguments).map(Self.quoted).joined(separator: " ") + "`"
   }
 
-  /// As it can be copied into a shell.
-  public var commandLine: String { Self.commandLine(arguments) }
-
-  /// The program with these words, as it can be copied into a shell.
-  public static func commandLine(_ words: [String]) -> String {
-    (["snapjob"] + words).map { word in
-      let isShown = !word.hasBytesOfFileNames && !word.unicodeScalars.contains(where: isUnseen)
-      return isShown ? quoted(word) : quotedBytes(word)
-    }.joined(separator: " ")
-  }
-
   /// All words behind the program's name.
   private var arguments: [String] {
     (catalog.map { ["--catalog", $0] } ?? []) + (machine.map { ["-m", $0] } ?? []) + words
   }
 
-  /// Whether a terminal obeys a character instead of showing it.
-  private static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: true
-    default: false
-    }
-  }
-
-  /// A byte with three digits always: a digit behind fewer would be taken for one of them.
-  private static func octal(_ byte: UInt8) -> String {
-    let digits = String(byte, radix: 8)
-    return #"\"# + String(repeating: "0", count: 3 - digits.count) + digits
-  }
-
-  /// A word that is no UTF-8, or cannot be shown as it is, as bash, zsh and ksh take it.
-  private static func quotedBytes(_ word: String) -> String {
-    let text = word.unicodeScalars.map { scalar in
-      switch scalar {
-      case "'": #"\'"#
-      case "\\": #"\\"#
-      case _ where isUnseen(scalar): String(scalar).utf8.map(octal).joined()
-      default: String(scalar)
-      }
-    }.joined()
-    return "$'" + text.printedFileNames + "'"
-  }
-
-  private static func quoted(_ word: String) -> String {
+  /// A word as a shell takes it.
+  package static func quoted(_ word: String) -> String {
     let isPlain = word.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -128,7 +128,7 @@ struct NextSteps: Sendable, Hashable {
       // The node is the one that the file has been made for this command line.
       arguments[1] = file
     }
-    return NextStep.commandLine(words + arguments)
+    return ShellCommandLine(words + arguments).description
   }
 
   /// Whether a command's images are among its words, so that no machine is meant.
