@@ -79,8 +79,9 @@ import Testing
   @Test func `FIFOs and devices are written to as they are`() throws {
     let states = try program.shell(
       """
-      mkfifo pipe; (sleep 1; head -c 4 pipe > got; cat pipe > /dev/null) & \
-      snapjob devices save pipe -q && wait && cat got && test -p pipe
+      mkfifo pipe; snapjob devices save pipe -q > id & p=$!
+      until [ -s id ]; do sleep 0.05; done
+      cat pipe > got; wait $p && head -c 4 got && test -p pipe
       """)
     #expect(states.status == 0, "\(states.standardError)")
     #expect(states.text.hasSuffix("QEVM"))

@@ -39,7 +39,7 @@ import Testing
     }
     let interrupted = try program.shell(
       """
-      snapjob job finalize j1 2> said & p=$!
+      snapjob job finalize j1 --timeout 100 2> said & p=$!
       until grep -q waiting said; do sleep 0.05; done
       kill -TERM $p; wait $p; echo $?; cat said >&2
       """)

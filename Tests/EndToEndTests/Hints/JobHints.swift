@@ -58,7 +58,7 @@ enum JobHints {
       while !stage.exists("q") { usleep(10_000) }
       let interrupted = try stage.shell(
         """
-        snapjob --connect unix:'\(stage.path("q"))' job finalize j1 2> said & p=$!
+        snapjob --connect unix:'\(stage.path("q"))' job finalize j1 --timeout 100 2> said & p=$!
         until grep -q waiting said; do sleep 0.05; done
         kill -TERM $p; wait $p; cat said
         """)

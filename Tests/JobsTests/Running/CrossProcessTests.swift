@@ -87,7 +87,7 @@ struct CrossProcessTests {
     var record = catalog.leave(try toyRecord("a", status: .aborting), worker: 7)
     let id = record.id
     async let answer = refusal { () async throws(JobError) in
-      try await there.runner.apply(.cancel, to: id)
+      try await there.runner.apply(.cancel, to: id, within: .seconds(60))
     }
     try await eventually("request") { catalog.hasRequests }
     record.status = .concluded
