@@ -52,6 +52,26 @@ import Testing
     #expect(error?.message.contains("its schema lacks \(table).") == true)
   }
 
+  @Test(arguments: CatalogMigrations.current.steps.map(\.name))
+  func aCatalogThatLacksAStepBeforeOthersIsRefused(step: String) throws {
+    try edit("DELETE FROM grdb_migrations WHERE identifier = '\(step)'")
+    let error = failure { _ = try home.open() }
+    #expect(error?.kind == .catalog)
+    if step != CatalogMigrations.current.steps.last?.name {
+      #expect(error?.message.contains("of the steps of its schema it lacks \(step).") == true)
+    }
+  }
+
+  @Test func stepsInATableThatTheSchemaNamesByAnotherTypeAreFound() throws {
+    try edit("DELETE FROM grdb_migrations WHERE identifier = '7-snapshot-makers'")
+    try edit(
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET type = 'tablE' WHERE name = 'grdb_migrations'"
+    )
+    let error = failure { _ = try home.open() }
+    #expect(error?.kind == .catalog)
+    #expect(error?.message.contains("made_snapshot already exists") == true)
+  }
+
   @Test func aColumnThatIsMissingInAnAnswerIsNoTrap() throws {
     try DatabaseQueue().read { db in
       let row = try #require(try Row.fetchOne(db, sql: "SELECT 1 AS one"))

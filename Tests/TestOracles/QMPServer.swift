@@ -15,12 +15,13 @@ func blockdev(node: String, path: String, isReadOnly: Bool = false) -> String {
 ///   - words: the program and its arguments.
 ///   - environment: set in addition to this process's own.
 ///   - socketPath: where it will listen.
+///   - readyPath: a file that it makes once it is ready; nil if its socket says so.
 ///   - directory: for its output, which becomes part of the error if it does not start.
 /// - Returns: the running program and the connection.
 /// - Throws: ``OracleError`` with its output, if it did not start.
 public func startServer(
   _ words: [String], environment: [String: String] = [:], socketPath: String,
-  _ directory: TemporaryDirectory
+  readyPath: String? = nil, _ directory: TemporaryDirectory
 ) throws(OracleError) -> (ChildProcess, QMPSocket) {
   let logPath = directory.path("log")
   let (input, log): (FileDescriptor, FileDescriptor)
@@ -39,6 +40,13 @@ public func startServer(
   let process = try ChildProcess(
     words, environment: environment, input: input, output: log, error: log)
   do {
+    // Without it, or too late, the socket tells what is wrong.
+    let deadline = ContinuousClock.now + .seconds(60)
+    while let readyPath, access(readyPath, F_OK) != 0, !process.hasEnded(),
+      ContinuousClock.now < deadline
+    {
+      usleep(5_000)
+    }
     return (process, try QMPSocket(path: socketPath, of: process))
   } catch {
     throw OracleError("\(error)\n\(try Command.run("cat", [logPath]).text)")

@@ -134,7 +134,7 @@ public final class QMPSocket {
       var chunk = [UInt8](repeating: 0, count: 65536)
       let count = recv(number, &chunk, chunk.count, 0)
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw OracleError("the QMP server went away: errno \(errno)") }
+      guard count > 0 else { throw OracleError("no answer from the QMP server: errno \(errno)") }
       pending += chunk[..<count]
     }
   }

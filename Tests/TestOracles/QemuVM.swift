@@ -130,16 +130,21 @@ public final class QemuStorageDaemon {
   public init(_ disks: [QemuVM.Disk], isReadOnly: Bool = false) throws(OracleError) {
     directory = try TemporaryDirectory()
     let socketPath = directory.path("qmp")
-    var words = [
-      "qemu-storage-daemon", "--chardev", "socket,id=qmp,path=\(socketPath),server=on,wait=off",
-      "--monitor", "chardev=qmp",
-    ]
+    var words = ["qemu-storage-daemon"]
     for disk in disks {
       words += [
         "--blockdev", blockdev(node: disk.node, path: disk.path, isReadOnly: isReadOnly),
       ]
     }
-    (process, qmp) = try startServer(words, socketPath: socketPath, directory)
+    // Its monitor last: a client that it greets before it has opened its nodes may be greeted again in the middle of
+    // a command, which is never answered then. The file is written when all options have been carried out.
+    let readyPath = directory.path("pid")
+    words += [
+      "--chardev", "socket,id=qmp,path=\(socketPath),server=on,wait=off", "--monitor",
+      "chardev=qmp",
+      "--pidfile", readyPath,
+    ]
+    (process, qmp) = try startServer(words, socketPath: socketPath, readyPath: readyPath, directory)
   }
 
   /// Ends it in order and waits until its locks are gone.

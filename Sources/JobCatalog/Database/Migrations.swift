@@ -6,7 +6,8 @@ import Qcow2
 struct CatalogMigration: Sendable {
   /// Its name, kept in the catalog and part of the name of the copy made before it.
   let name: String
-  /// Refuses a catalog that is not ready for it; reads only, and a schema that steps before may still be missing in.
+  /// Refuses a catalog that is not ready for it; reads only, and a schema of which steps before may still be missing,
+  /// but for the first.
   var admit: @Sendable (Database) throws -> Void = { _ in }
   /// What it does, in a transaction of its own.
   let apply: @Sendable (Database) throws -> Void
@@ -54,7 +55,6 @@ struct CatalogMigrations: Sendable {
 
   /// Only the version that wrote it can finish a commit whose images are marked.
   private static func requireFinishedRecords(_ db: Database) throws {
-    guard try db.tableExists("commit_record") else { return }
     let isOpen = try Bool.fetchOne(
       db,
       sql: """

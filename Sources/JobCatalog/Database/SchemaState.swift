@@ -16,9 +16,8 @@ struct SchemaState {
   init(_ db: Database) throws {
     applicationID = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
     version = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-    applied =
-      try db.tableExists("grdb_migrations")
-      ? String.fetchSet(db, sql: "SELECT identifier FROM grdb_migrations") : []
+    // As the migrator reads it, which traps where it finds other steps than were found here.
+    applied = try DatabaseMigrator().appliedIdentifiers(db)
     hasContent =
       try Bool.fetchOne(
         db,
@@ -35,12 +34,16 @@ struct SchemaState {
       throw failure.unusable(
         "is a database of another program, not a catalog", CatalogFailure.another)
     }
-    let known = Set(migrations.steps.map(\.name))
+    let known = migrations.steps.map(\.name)
     guard version <= migrations.version, applied.isSubset(of: known) else {
       throw failure.unusable(
         "was written by a newer snapjob (schema version \(version), "
           + "this one knows \(migrations.version))",
         "Use a newer snapjob, or choose another catalog with --catalog PATH")
+    }
+    if let missing = known.prefix(applied.count).first(where: { !applied.contains($0) }) {
+      throw failure.unusable(
+        "is damaged: of the steps of its schema it lacks \(missing)", CatalogFailure.restore)
     }
   }
 }
