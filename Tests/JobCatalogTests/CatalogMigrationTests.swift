@@ -20,14 +20,9 @@ import Testing
     CatalogMigrations(steps: CatalogMigrations.current.steps + more)
   }
 
-  private func copies() throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: home.directory + "/state")
-      .filter { $0.contains(".before-") }.sorted()
-  }
-
   @Test func aNewCatalogNeedsNoCopy() throws {
     _ = try home.open(migrations: with(addition))
-    #expect(try copies().isEmpty)
+    #expect(try home.copies().isEmpty)
   }
 
   @Test func everyStepIsPrecededByACopyOfTheCatalogAsItWasThen() throws {
@@ -41,7 +36,7 @@ import Testing
     let new = try home.open(migrations: with(addition, third))
     #expect(try new.jobs().map(\.id.description) == ["job1"])
     #expect(
-      try copies() == [
+      try home.copies() == [
         "catalog.sqlite.before-2-colour.sqlite", "catalog.sqlite.before-3-index.sqlite",
       ])
     let first = home.path + ".before-2-colour.sqlite"
@@ -85,7 +80,7 @@ import Testing
     #expect(try home.open().jobs().map(\.id.description) == ["job1"])
     // The copy of the failed attempt is not in the way of the next.
     _ = try home.open(migrations: with(addition))
-    #expect(try copies().count == 2)
+    #expect(try home.copies().count == 2)
   }
 
   @Test func twoProcessesBringACatalogUpToDateOnce() async throws {
@@ -98,7 +93,7 @@ import Testing
       }
       try await group.waitForAll()
     }
-    #expect(try copies() == ["catalog.sqlite.before-2-colour.sqlite"])
+    #expect(try home.copies() == ["catalog.sqlite.before-2-colour.sqlite"])
   }
 
   @Test func theNamesOfReleasedStepsNeverChange() {
@@ -193,7 +188,7 @@ import Testing
       #expect(error?.kind == .catalog)
       #expect(error?.message.contains("Recover with that version") == true)
     }
-    #expect(try copies().isEmpty)
+    #expect(try home.copies().isEmpty)
     let hand = try DatabaseQueue(path: home.path)
     let (version, path) = try hand.read { db in
       (
@@ -269,7 +264,7 @@ import Testing
     #expect(columns.isSuperset(of: ["path", "member", "is_keeper", "snapshot_seconds"]))
     #expect(!columns.contains("changed"))
     #expect(
-      try copies().contains("catalog.sqlite.before-5-device-state-by-tree.sqlite"))
+      try home.copies().contains("catalog.sqlite.before-5-device-state-by-tree.sqlite"))
     #expect(try catalog.check().isEmpty)
   }
 

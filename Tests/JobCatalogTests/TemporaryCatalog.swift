@@ -20,6 +20,12 @@ final class TemporaryCatalog: Sendable {
 
   var path: String { directory + "/state/catalog.sqlite" }
 
+  /// The names of the copies that were kept before steps of the schema.
+  func copies() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory + "/state")
+      .filter { $0.contains(".before-") }.sorted()
+  }
+
   func open(
     busyTimeout: Duration = .seconds(5), migrations: CatalogMigrations = .current,
     onStatement: (@Sendable (String) -> Void)? = nil,

@@ -40,7 +40,7 @@ public func startServer(
   let process = try ChildProcess(
     words, environment: environment, input: input, output: log, error: log)
   do {
-    // Without it, or too late, the socket tells what is wrong.
+    // Who does not become ready is told of by the connection that fails then.
     let deadline = ContinuousClock.now + .seconds(60)
     while let readyPath, access(readyPath, F_OK) != 0, !process.hasEnded(),
       ContinuousClock.now < deadline

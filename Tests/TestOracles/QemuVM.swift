@@ -136,14 +136,11 @@ public final class QemuStorageDaemon {
         "--blockdev", blockdev(node: disk.node, path: disk.path, isReadOnly: isReadOnly),
       ]
     }
-    // Its monitor last: a client that it greets before it has opened its nodes may be greeted again in the middle of
-    // a command, which is never answered then. The file is written when all options have been carried out.
+    // Its monitor last, and nobody connects before the file is there, which it writes when all options have been
+    // carried out: who is there earlier may be greeted twice.
     let readyPath = directory.path("pid")
-    words += [
-      "--chardev", "socket,id=qmp,path=\(socketPath),server=on,wait=off", "--monitor",
-      "chardev=qmp",
-      "--pidfile", readyPath,
-    ]
+    words += ["--chardev", "socket,id=qmp,path=\(socketPath),server=on,wait=off"]
+    words += ["--monitor", "chardev=qmp", "--pidfile", readyPath]
     (process, qmp) = try startServer(words, socketPath: socketPath, readyPath: readyPath, directory)
   }
 

@@ -6,8 +6,8 @@ import Qcow2
 struct CatalogMigration: Sendable {
   /// Its name, kept in the catalog and part of the name of the copy made before it.
   let name: String
-  /// Refuses a catalog that is not ready for it; reads only, and a schema of which steps before may still be missing,
-  /// but for the first.
+  /// Refuses a catalog that is not ready for it. It only reads, and of the steps before its own it finds the first one
+  /// applied, the others perhaps not yet.
   var admit: @Sendable (Database) throws -> Void = { _ in }
   /// What it does, in a transaction of its own.
   let apply: @Sendable (Database) throws -> Void

@@ -41,7 +41,9 @@ struct SchemaState {
           + "this one knows \(migrations.version))",
         "Use a newer snapjob, or choose another catalog with --catalog PATH")
     }
-    if let missing = known.prefix(applied.count).first(where: { !applied.contains($0) }) {
+    // Each step is applied after those before it, and writes its number into the header.
+    let count = max(Int(version), applied.count)
+    if let missing = known.prefix(count).first(where: { !applied.contains($0) }) {
       throw failure.unusable(
         "is damaged: of the steps of its schema it lacks \(missing)", CatalogFailure.restore)
     }
