@@ -116,12 +116,15 @@ struct CommitTables: Sendable, Hashable {
   var publishedProvesRecord = true
   /// Whether "undone" is durable before the first image is unfenced.
   var writesUndoneFirst = true
-  /// How a decision that others have entered is made durable before the first image is written.
+  /// How a decision is made durable before the first image is written.
   var decisionDurability = DecisionDurability.checkpoint
+  /// Whether that is done with a decision that recovery itself has just entered, too: its FULL commit is lost where
+  /// frames before it are missing on the disk.
+  var securesOwnDecision = true
   /// Whether a fenced image is taken for the member whose fence it has, whatever its path.
   var knowsFencesByBytes = true
 
-  /// How recovery sees to it that a decision which it has read is on the disk.
+  /// How recovery sees to it that a decision is on the disk.
   enum DecisionDurability: Sendable, Hashable {
     /// Nothing.
     case trusted

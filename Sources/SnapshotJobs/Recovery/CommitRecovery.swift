@@ -191,11 +191,7 @@ extension CommitRecovery {
         throw error.error
       }
       worker.succeeded(action)
-      if stands != decision {
-        // Somebody was faster; what they entered must be durable as well.
-        try secure()
-        worker.overtaken(by: stands)
-      }
+      if stands != decision { worker.overtaken(by: stands) }
     }
 
     private func secure() throws(JobError) {

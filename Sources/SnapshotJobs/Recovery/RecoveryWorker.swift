@@ -20,7 +20,7 @@ struct RecoveryWorker: Sendable, Hashable {
     case writeRecord
     /// Enter into the catalog that it does not, unless something else stands there; durably.
     case writeUndone
-    /// Make durable what others have entered, in the way that the tables name.
+    /// Make durable the decision that stands in the catalog, in the way that the tables name.
     case secure
     /// Find out what an image is now.
     case look(Int)
@@ -143,8 +143,8 @@ struct RecoveryWorker: Sendable, Hashable {
     // may get below would have no row then.
     if isAlone { return [.secure] }
     switch decision {
-    // Also "undone": who entered it may have been killed before it was on the disk, where the frames of a record
-    // may lie that it has overwritten in the page cache only.
+    // Also "undone", whoever entered it: what was written over the frames of a record whose fsync had failed may be
+    // missing on the disk. Then those frames come back, and nothing behind them is read.
     case .record, .undone: return [.secure]
     case .unknown: return []
     case nil:
@@ -221,12 +221,8 @@ struct RecoveryWorker: Sendable, Hashable {
   /// An action on an image, or a lasting one on the catalog, has been done.
   mutating func succeeded(_ action: Action) {
     switch action {
-    case .writeRecord:
-      decision = .record
-      advance()
-    case .writeUndone:
-      decision = .undone
-      advance()
+    case .writeRecord: decided(.record)
+    case .writeUndone: decided(.undone)
     case .secure: advance()
     case .write(_, let index, _):
       switch progress[index] {
@@ -243,6 +239,11 @@ struct RecoveryWorker: Sendable, Hashable {
     case .settle(let decision): phase = .ended(.settled(decision))
     case .lockWorker, .lock, .read, .peek, .look: break
     }
+  }
+
+  private mutating func decided(_ decision: CommitDecision) {
+    self.decision = decision
+    if tables.decisionDurability == .trusted || !tables.securesOwnDecision { advance() }
   }
 
   /// An action has failed.

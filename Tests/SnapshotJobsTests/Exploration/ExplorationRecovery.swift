@@ -239,10 +239,7 @@ extension Exploration {
     let name: ExplorationEvent.Name = decision == .record ? .entersRecord : .entersUndone
     guard row.exists else { return finish(.failed, world, who, name, .fails) }
     if let other = row.decision, other != decision {
-      // The product makes durable what somebody else has entered, in the same step.
-      var next = world
-      next.log = logs.restart(world.log).done
-      finish(.overtaken(row), next, who, name)
+      finish(.overtaken(row), world, who, name)
     } else {
       commit(row.decided(decision), name, world, who)
     }

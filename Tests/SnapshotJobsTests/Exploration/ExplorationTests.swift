@@ -36,6 +36,7 @@ struct ExplorationTests {
     Scenario(waits: true, mayBeAway: false, mayBeHeld: false),
     Scenario(mayBeAway: false, mayBeHeld: false, startsWithHole: true),
     Scenario(mayBeAway: false, mayBeHeld: false, prunes: false),
+    Scenario(failures: 2, mayBeAway: false, mayBeHeld: false),
     Scenario(failures: 0, hasOtherCatalog: true),
     Scenario(failures: 0, recoveries: 2),
     Scenario(powerLosses: 0, failures: 0, recoveries: 2, isFineGrained: true),

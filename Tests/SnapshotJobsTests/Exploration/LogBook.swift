@@ -8,7 +8,7 @@ struct LogBook {
     let listed: UInt16
     /// The process was killed before the fsync returned.
     let killed: [UInt16]
-    /// The fsync has failed.
+    /// The fsync has failed; the process has noted that, or was killed before.
     let failed: [UInt16]
   }
 
@@ -77,7 +77,7 @@ struct LogBook {
     return Outcomes(
       done: number(of: done), listed: number(of: listed),
       killed: numbers(of: [appended, appended.writtenBack]),
-      failed: numbers(of: appended.failedSynchronizations))
+      failed: numbers(of: appended.failedSynchronizations.flatMap { [$0, $0.noted] }))
   }
 
   /// The same log where no power loss can follow.

@@ -124,6 +124,15 @@ struct ModelLog: Sendable, Hashable {
     return results.map(\.normalized)
   }
 
+  /// What the process whose fsync has failed notes for others, without an fsync: over the frame that failed, in the
+  /// page cache.
+  var noted: ModelLog {
+    var log = self
+    log.append(row)
+    log.list()
+    return log
+  }
+
   /// A complete checkpoint, and the first frame of a log that begins anew; not durable and not listed yet.
   var restarted: ModelLog {
     var log = ModelLog(row)

@@ -104,6 +104,12 @@ struct ProtocolBreak: Sendable, CustomStringConvertible {
     ProtocolBreak("an undone that is read is trusted", in: twoImages) { scenario in
       scenario.securesUndone = false
     },
+    ProtocolBreak(
+      "an undone of its own is trusted",
+      in: Scenario(failures: 2, mayBeAway: false, mayBeHeld: false, hasGuests: false)
+    ) { scenario in
+      scenario.tables.securesOwnDecision = false
+    },
     ProtocolBreak("the intent of one image alone is trusted", in: oneImage) { scenario in
       scenario.tables.decisionDurability = .trusted
     },

@@ -85,8 +85,8 @@ struct RecoveryWorkerTests {
     var worker = worker(nil)
     #expect(
       actions(&worker, [fenced(0), fenced(1)]) == [
-        .writeUndone, .write(.before, 0, of: 0), .synchronize(0), .write(.before, 1, of: 1),
-        .synchronize(1), .settle(.undone),
+        .writeUndone, .secure, .write(.before, 0, of: 0), .synchronize(0),
+        .write(.before, 1, of: 1), .synchronize(1), .settle(.undone),
       ])
     #expect(worker.ending == .settled(.undone))
   }
@@ -95,7 +95,7 @@ struct RecoveryWorkerTests {
   func publishedProves(_ isHeld: Bool) {
     var worker = worker(nil)
     let taken = actions(&worker, [fenced(0), .published(isAfter: true, isHeld: isHeld)])
-    #expect(taken.first == .writeRecord)
+    #expect(taken.prefix(2) == [.writeRecord, .secure])
     #expect(worker.ending == .settled(.record))
   }
 
@@ -124,6 +124,7 @@ struct RecoveryWorkerTests {
     for index in 0...1 { worker.peeked(index, fenced(index)) }
     worker.succeeded(.writeUndone)
     worker.overtaken(by: .record)
+    #expect(worker.actions == [.secure])
     #expect(actions(&worker, [fenced(0), fenced(1)]).contains(.write(.after, 0, of: 0)))
   }
 
