@@ -37,6 +37,13 @@ struct ImageView: Sendable, Hashable {
 
   var isUsable: Bool { if case .checked = usability { true } else { false } }
 
+  /// The same with snapshots of the disk alone.
+  var withoutState: ImageView {
+    var view = self
+    view.snapshots = snapshots.mapValues { SnapshotView(disk: $0.disk, stateByteCount: 0) }
+    return view
+  }
+
   /// The snapshot that the second catalog takes.
   static let foreignTag = "theirs"
 

@@ -2,12 +2,20 @@
 struct Stages: Sendable {
   /// For each number of steps done, what each image looks like.
   private(set) var views: [[ImageView]] = []
+  /// Whether a save may leave out the state that was loaded from a file: where the catalog has failed meanwhile, nobody
+  /// knows any more that it goes with the disks, and the save says so.
+  var mayLackState = false
 
   mutating func add(_ views: [ImageView]) { self.views.append(views) }
 
   /// The stages in which an image looks like this.
   func matching(_ view: ImageView, disk: Int) -> Set<Int> {
-    Set(views.indices.filter { view.agrees(with: views[$0][disk]) })
+    Set(
+      views.indices.filter {
+        let expected = views[$0][disk]
+        return view.agrees(with: expected)
+          || mayLackState && view.agrees(with: expected.withoutState)
+      })
   }
 
   /// Whether an image that qemu-img finds fault with was like that before.

@@ -61,10 +61,13 @@ final class Trial {
       try restart()
       let journal = Journal(failing: fault)
       try performance.run(at: place, journal, protection, hasBystander: fault.kills)
+      stages.mayLackState =
+        scenario.operation == .devices && fault.kind.isOfCatalog && !fault.kills
       left -= try examineStates(
         of: journal, from: base, name: "\(scenario), \(fault)", onlyAfterFault: true,
         limit: max(1, left / (faults.count + 1)))
     }
+    stages.mayLackState = false
     // What the faults have left over goes to the states without one.
     if focus.triesPlainCrashes, left > 0, !isOver {
       try restart()
