@@ -2,9 +2,9 @@
 struct Stages: Sendable {
   /// For each number of steps done, what each image looks like.
   private(set) var views: [[ImageView]] = []
-  /// Whether a save may leave out the state that was loaded from a file: where the catalog has failed meanwhile, nobody
-  /// knows any more that it goes with the disks, and the save says so.
-  var mayLackState = false
+  /// Whether the save has said that it leaves out the state that was loaded from a file: where the catalog has failed
+  /// meanwhile, nobody knows any more that it goes with the disks. Then it must not be there.
+  var lacksState = false
 
   mutating func add(_ views: [ImageView]) { self.views.append(views) }
 
@@ -13,8 +13,7 @@ struct Stages: Sendable {
     Set(
       views.indices.filter {
         let expected = views[$0][disk]
-        return view.agrees(with: expected)
-          || mayLackState && view.agrees(with: expected.withoutState)
+        return view.agrees(with: lacksState ? expected.withoutState : expected)
       })
   }
 

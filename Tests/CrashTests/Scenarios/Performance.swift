@@ -40,11 +40,13 @@ struct Performance {
   ///   - protection: the guards of the commit protocol.
   ///   - hasBystander: whether another process has the catalog open all the time, and recovers in the end.
   ///   - onStep: told of each step that was done.
+  /// - Returns: what the jobs had to say besides their ends.
   /// - Throws: if the tools of the test fail.
+  @discardableResult
   func run(
     at place: Workplace, _ journal: Journal, _ protection: Protection,
     hasBystander: Bool = false, onStep: (Int) throws -> Void = { _ in }
-  ) throws {
+  ) throws -> [String] {
     let bystander: ProductProcess?
     let process: ProductProcess
     do {
@@ -57,7 +59,7 @@ struct Performance {
     } catch is JobError {
       // The fault has met the very start: nothing else is done.
       journal.finish()
-      return
+      return []
     }
     defer { bystander?.end() }
     let late = protection.isOvertaken ? bystander?.beginRecovery(protection) : nil
@@ -75,6 +77,7 @@ struct Performance {
       _ = try? bystander.recovery(protection).run()
       try place.noteCompanions()
     }
+    return process.remarks
   }
 }
 

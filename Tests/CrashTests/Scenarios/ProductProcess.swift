@@ -1,4 +1,5 @@
 import Dispatch
+import FoundationEssentials
 import JobCatalog
 import Jobs
 import Logging
@@ -14,6 +15,8 @@ final class ProductProcess {
   let journal: Journal
   private let runner: JobRunner
   let access: ImageAccess
+  /// What its jobs had to say besides their ends.
+  private(set) var remarks: [String] = []
   private let files: ObservedFiles
   private let directory: String
 
@@ -95,9 +98,12 @@ final class ProductProcess {
         for id in jobs.map(\.id) { try? await runner.apply(.finalize, to: id) }
       }
     }
-    return try jobs.map { try wait(for: $0.id, orPending: false) }.allSatisfy { record in
-      record?.status == .concluded && record?.error == nil
+    let records = try jobs.map { try wait(for: $0.id, orPending: false) }
+    for result in records.compactMap({ $0?.result }) {
+      let result = try JSONDecoder().decode(SnapshotResult.self, from: Data(result.utf8))
+      remarks += result.remarks
     }
+    return records.allSatisfy { $0?.status == .concluded && $0?.error == nil }
   }
 
   private func wait(for id: JobID, orPending: Bool) throws -> JobRecord? {

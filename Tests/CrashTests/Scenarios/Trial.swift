@@ -60,14 +60,14 @@ final class Trial {
     while let fault = faults.popLast(), left > 0, !isOver {
       try restart()
       let journal = Journal(failing: fault)
-      try performance.run(at: place, journal, protection, hasBystander: fault.kills)
-      stages.mayLackState =
-        scenario.operation == .devices && fault.kind.isOfCatalog && !fault.kills
+      let remarks = try performance.run(
+        at: place, journal, protection, hasBystander: fault.kills)
+      stages.lacksState = remarks.contains { $0.contains("state is left out of the snapshot") }
       left -= try examineStates(
         of: journal, from: base, name: "\(scenario), \(fault)", onlyAfterFault: true,
         limit: max(1, left / (faults.count + 1)))
     }
-    stages.mayLackState = false
+    stages.lacksState = false
     // What the faults have left over goes to the states without one.
     if focus.triesPlainCrashes, left > 0, !isOver {
       try restart()
